@@ -1,0 +1,113 @@
+"""The one reader of the environment: every setting of every process, frozen, with its unit in its name."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read from `INKQUEUE_…` variables.
+
+    Raises:
+        pydantic.ValidationError: a variable has a value of the wrong kind.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="INKQUEUE_", frozen=True, extra="ignore")
+
+    # --- where things are (every process)
+    database_url: str = Field(
+        default="postgresql://inkqueue@127.0.0.1:5432/inkqueue", description="PostgreSQL, as a libpq address."
+    )
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis: broker and hints.")
+    storage_url: str = Field(
+        default="file:///var/lib/inkqueue/storage", description="Uploads: `file:///folder` or `s3://bucket/prefix`."
+    )
+    models_dirs: str = Field(
+        default="", description=f"Further folders of model packages, separated by `{os.pathsep}`."
+    )
+    default_model: str = Field(default="digits", description="The model of a job that names none.")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field(default="json", description="`json`, or `console` for people.")
+
+    # --- limits of a submission (api, worker)
+    max_upload_bytes: int = Field(default=2048 * MIB, description="Largest upload, all parts together.")
+    max_json_bytes: int = Field(default=16 * MIB, description="Largest JSON body.")
+    max_inline_bytes: int = Field(
+        default=64 * 1024, description="Submissions up to this size keep their bytes in the database."
+    )
+    max_zip_members: int = Field(default=200_000, description="Most items of one job, and members of one zip.")
+    max_member_bytes: int = Field(default=64 * MIB, description="Largest image file, inflated.")
+    max_inflated_bytes: int = Field(default=20 * 1024 * MIB, description="Most a zip may inflate to.")
+    bomb_inflated_bytes: int = Field(default=256 * MIB, description="Below this total no zip is a bomb by ratio.")
+    bomb_ratio: int = Field(default=200, description="Inflated size over archive size that makes a bomb.")
+    max_image_pixels: int = Field(default=100_000_000, description="Largest image, in pixels.")
+    max_pages: int = Field(default=1000, description="Most pages of one TIFF or PDF.")
+
+    # --- the API
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(default=8000, description="Port that the API listens on.")
+    upload_idle_s: float = Field(default=30.0, description="Seconds without a byte after which an upload is given up.")
+    predict_timeout_s: float = Field(default=30.0, description="Seconds that `POST /v1/predict` waits for its answer.")
+    results_ttl_s: int = Field(default=30 * 86400, description="Seconds from a job's end until its results expire.")
+    idempotency_ttl_s: int = Field(default=86400, description="Seconds that an Idempotency-Key is remembered.")
+    max_interactive_backlog: int = Field(
+        default=1000, description="Images waiting in the interactive lane before `queue_full`."
+    )
+    max_waiting_requests: int = Field(default=10_000, description="Long polls and event streams at once.")
+    api_db_pool: int = Field(default=16, description="Database connections of one API process.")
+
+    # --- workers
+    engine: str = Field(default="auto", description="`auto`, `openvino`, `onnxruntime` or `torch`.")
+    device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`.")
+    worker_threads: int = Field(default=1, description="Threads of inference in one worker process.")
+    batch_size: int = Field(default=128, description="Images in one batch of the network.")
+    interactive_batch: int = Field(default=64, description="Most single-image chunks in one interactive batch.")
+    lease_s: float = Field(default=15.0, description="Seconds until a silent worker loses its chunk.")
+    chunk_limit_s: float = Field(default=300.0, description="Seconds after its claim at which a lease ends for good.")
+    chunk_budget_s: float = Field(
+        default=30.0, description="Seconds of work after which a worker commits what it has and splits off the rest."
+    )
+    chunk_target_s: float = Field(default=1.0, description="Seconds of estimated work in one chunk.")
+    chunk_max_items: int = Field(default=1000, description="Most items in one chunk.")
+    chunk_max_bytes: int = Field(default=32 * MIB, description="Most stored bytes in one chunk.")
+    ticket_slice_s: float = Field(
+        default=20.0, description="Seconds that a worker goes on claiming for one ticket before it acknowledges."
+    )
+    max_crashes: int = Field(default=3, description="Crashes by itself that make an item `model_error`.")
+
+    # --- the steward
+    sweep_s: float = Field(default=1.0, description="Seconds between two sweeps of the steward.")
+    ticket_cap: int = Field(default=64, description="Most tickets that the steward keeps in a lane.")
+    upload_stale_s: float = Field(default=300.0, description="Seconds without a byte until an upload is collected.")
+    stuck_transaction_s: float = Field(
+        default=10.0, description="Seconds after which a worker's open transaction is terminated."
+    )
+    worker_gone_s: float = Field(default=15.0, description="Seconds without a heartbeat until a worker counts as gone.")
+
+    # --- S3 (the usual AWS_… variables give the credentials)
+    s3_endpoint: str = Field(default="", description="Address of an S3-speaking server that is not AWS.")
+    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+
+    @property
+    def model_dirs(self) -> tuple[Path, ...]:
+        """Return the further folders of model packages."""
+        return tuple(Path(part) for part in self.models_dirs.split(os.pathsep) if part)
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Return the database address as SQLAlchemy wants it, with psycopg 3 as the driver."""
+        scheme, rest = self.database_url.split("://", 1)
+        return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else self.database_url
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the environment once a process."""
+    return Settings()
