@@ -1,0 +1,1 @@
+"""Alembic's migrations: the only way that the schema changes."""
