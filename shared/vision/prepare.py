@@ -1,0 +1,177 @@
+"""The picture that a network sees, made from any image the way that NIST's digits became MNIST's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from shared.vision.ink import Ink, find_ink
+from shared.vision.signature import Pixels
+
+SIDE = 28
+BOX = 20
+DIGITS = ("digits", "1")
+PLAIN = ("plain", "1")
+BLANK = "blank"
+MULTIPLE = "multiple_digits"
+
+_THIN = 1.8
+"""Least width of a stroke, in pixels of the 20×20 box; MNIST's own pens are rarely thinner."""
+
+
+class Quality(NamedTuple):
+    """What the ink looked like.
+
+    `ink_share` of the picture's area; `stroke_width` in pixels of the 20×20 box; `components` of the ink;
+    `edge_contact`: the share of the picture's border that is ink.
+    """
+
+    ink_share: float
+    stroke_width: float
+    components: int
+    edge_contact: float
+
+
+class Prepared(NamedTuple):
+    """A network's picture: uint8, (28, 28) light on dark for `digits`, (H, W) or (H, W, 3) for `plain`.
+
+    `reasons` are why a person should look whatever the network says; with `blank` among them there is nothing
+    to read. `quality` is None where the picture passed unchanged.
+    """
+
+    image: Pixels
+    reasons: tuple[str, ...] = ()
+    quality: Quality | None = None
+
+
+def prepare(
+    pixels: Pixels,
+    *,
+    name: str = "digits",
+    version: str = "1",
+    shape: tuple[int, int, int] = (1, SIDE, SIDE),
+) -> Prepared:
+    """Make the network's picture of `shape` (channels, height, width) by the named preparation.
+
+    Raises:
+        KeyError: no such preparation; `PREPARATIONS` lists them.
+    """
+    return PREPARATIONS[name, version](pixels, shape)
+
+
+def prepare_many(
+    images: Iterable[Pixels],
+    *,
+    name: str = "digits",
+    version: str = "1",
+    shape: tuple[int, int, int] = (1, SIDE, SIDE),
+) -> list[Prepared]:
+    """Prepare one after the other; looks the preparation up once."""
+    function = PREPARATIONS[name, version]
+    return [function(pixels, shape) for pixels in images]
+
+
+def _digits(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
+    """Prepare one handwritten digit; what already is an MNIST picture passes byte for byte."""
+    if pixels.shape[:2] == (SIDE, SIDE):
+        grey = _single_channel(pixels)
+        if grey is not None and is_mnist_like(grey):
+            return Prepared(grey)
+    ink = find_ink(pixels)
+    if ink is None:
+        return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
+    image, width = centre(ink)
+    quality = Quality(ink.share, width, ink.components, ink.edge_contact)
+    return Prepared(image, (MULTIPLE,) if ink.several else (), quality)
+
+
+def _single_channel(pixels: Pixels) -> Pixels | None:
+    """Return the grey plane of a picture whose channels are equal and opaque."""
+    if pixels.ndim == 2:
+        return pixels
+    grey = pixels[:, :, 0]
+    same = all(np.array_equal(grey, pixels[:, :, k]) for k in (1, 2))
+    opaque = pixels.shape[2] == 3 or bool((pixels[:, :, 3] == 255).all())
+    return np.ascontiguousarray(grey) if same and opaque else None
+
+
+def is_mnist_like(grey: Pixels) -> bool:
+    """Say whether a 28×28 picture has MNIST's own measures: dark ground, a box of about 20, mass in the middle.
+
+    All 70,000 of MNIST have a longer side of 19 or 20 and the centre of mass within 0.52 of (14, 14).
+    """
+    _, _, width, height = cv2.boundingRect(grey)
+    if not 17 <= max(width, height) <= 22:
+        return False
+    mass = cv2.moments(grey)
+    total = mass["m00"]
+    return (
+        total > 0
+        and 12.9 < mass["m10"] / total < 15.1
+        and 12.9 < mass["m01"] / total < 15.1
+        and int(grey.max()) >= 128
+    )
+
+
+def centre(ink: Ink) -> tuple[Pixels, float]:
+    """Scale ink into a 20×20 box and shift its centre of mass to the middle of 28×28; return the stroke width too.
+
+    The recipe of NIST's digits as QMNIST recovered it: square box, area resampling, maximum to 255, whole-pixel
+    shift (Yadav and Bottou, "Cold Case: The Lost MNIST Digits", 2019).
+    """
+    strength, width = ink.strength, ink.stroke_width * BOX / max(ink.strength.shape)
+    if width < _THIN and max(strength.shape) > BOX:
+        strength, width = _thicken(strength, (_THIN - width) * max(strength.shape) / BOX), _THIN
+    height, breadth = strength.shape
+    side = max(height, breadth)
+    top, left = (side - height) // 2, (side - breadth) // 2
+    square = np.zeros((side, side), np.uint8)
+    square[top : top + height, left : left + breadth] = strength
+    method = cv2.INTER_AREA if side >= BOX else cv2.INTER_LINEAR
+    box = cv2.resize(square, (BOX, BOX), interpolation=method)
+    box = cv2.convertScaleAbs(box, alpha=255 / max(int(box.max()), 1))
+    return _place(np.asarray(box, np.uint8)), width
+
+
+def _thicken(strength: Pixels, pixels: float) -> Pixels:
+    """Draw thin strokes with a pen that is wider by so many pixels."""
+    width = max(3, round(pixels) | 1)
+    pad = width // 2
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    padded = cv2.copyMakeBorder(strength, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.dilate(padded, pen), np.uint8)
+
+
+def _place(box: Pixels) -> Pixels:
+    """Put a 20×20 box into 28×28 so that its centre of mass comes nearest to (14, 14)."""
+    mass = cv2.moments(box)
+    x = 14 - mass["m10"] / mass["m00"]
+    y = 14 - mass["m01"] / mass["m00"]
+    left, top = (min(max(round(v), 0), SIDE - BOX) for v in (x, y))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[top : top + BOX, left : left + BOX] = box
+    return image
+
+
+def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
+    """Flatten on white, take the wanted channels and resize; nothing is cropped."""
+    channels, height, width = shape
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.uint16)
+        pixels = ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    if channels == 1 and pixels.ndim == 3:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    elif channels == 3 and pixels.ndim == 2:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+    method = cv2.INTER_AREA if pixels.shape[0] >= height else cv2.INTER_LINEAR
+    return Prepared(np.asarray(cv2.resize(pixels, (width, height), interpolation=method), np.uint8))
+
+
+PREPARATIONS: dict[tuple[str, str], Callable[[Pixels, tuple[int, int, int]], Prepared]] = {
+    DIGITS: _digits,
+    PLAIN: _plain,
+}
+"""Every preparation by name and version; a version is never changed once a model was trained with it."""
