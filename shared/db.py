@@ -1,0 +1,130 @@
+"""Connections to Postgres: one engine a process, short transactions, and what may be tried again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import pool
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.errors import StorageFull, Unavailable
+
+Role = Literal["api", "worker", "steward", "tool"]
+T = TypeVar("T")
+
+# lock, statement and idle-in-transaction timeouts in milliseconds
+_TIMEOUTS: dict[Role, tuple[int, int, int]] = {
+    "api": (5_000, 20_000, 10_000),
+    "worker": (5_000, 30_000, 10_000),
+    "steward": (2_000, 60_000, 10_000),
+    "tool": (5_000, 60_000, 60_000),
+}
+_RETRIED = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
+_FULL = {"53100", "53200"}  # disk full, out of memory
+_TRIES = 6
+
+
+class Database:
+    """The one door to Postgres of a process.
+
+    Args:
+        sqlalchemy_url: address with the driver in it.
+        role: which process this is; sets its timeouts and its `application_name`.
+        pool_size: most connections held at once; a worker has two.
+    """
+
+    def __init__(self, sqlalchemy_url: str, role: Role, pool_size: int = 2) -> None:
+        lock, statement, idle = _TIMEOUTS[role]
+        options = (
+            f"-c lock_timeout={lock} -c statement_timeout={statement}"
+            f" -c idle_in_transaction_session_timeout={idle} -c timezone=UTC"
+        )
+        self.engine = sa.create_engine(
+            sqlalchemy_url,
+            poolclass=pool.QueuePool,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={
+                "options": options,
+                "application_name": f"inkqueue-{role}",
+                "connect_timeout": 3,
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 15_000,
+                "prepare_threshold": None,  # prepared statements do not survive PgBouncer's transaction mode
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open one short transaction; it commits when the block ends.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+            StorageFull: it has no room left.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise translated(error) from error
+
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one transaction; begin again after a deadlock or a lock that did not come.
+
+        Only for work that may be repeated as a whole: a transaction that failed has left nothing.
+        """
+        for attempt in range(_TRIES):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if sqlstate(error) not in _RETRIED or attempt == _TRIES - 1:
+                    raise translated(error) from error
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+            except PoolTimeout as error:
+                raise translated(error) from error
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return Postgres' five-letter code of an error, if it has one."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def translated(error: Exception) -> Exception:
+    """Turn an outage into `Unavailable`, a full disk into `StorageFull`; leave defects as they are."""
+    if isinstance(error, PoolTimeout):
+        return Unavailable("The database is too busy at the moment.")
+    if not isinstance(error, DBAPIError):
+        return error
+    state = sqlstate(error) or ""
+    if state in _FULL:
+        return StorageFull("The database has no room left.")
+    lost = isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    if lost or state[:2] in {"08", "57", "53"} or state in _RETRIED:
+        return Unavailable("The database cannot be reached at the moment.")
+    return error
+
+
+def raw_cursor(connection: sa.Connection) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Return a psycopg cursor inside the transaction of `connection`, for COPY."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("COPY needs psycopg 3")
+    return driver.cursor()

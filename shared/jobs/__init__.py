@@ -1,0 +1,1 @@
+"""Every query on jobs: submit, claim, commit, stop, sweep, read. Each says what it guarantees under concurrency."""

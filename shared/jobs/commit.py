@@ -1,0 +1,318 @@
+"""Write results: the fence first, then the items, the job's counters last. Completion is decided here alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from shared.contracts import Claim, Finished, ItemRow, JobEnd, NewManifest
+from shared.db import Database, raw_cursor
+from shared.jobs.fairness import BASE_TURN
+from shared.jobs.submit import keep_object
+from shared.status import Decision, ItemStatus, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit: which jobs changed, and which chunks had been lost to somebody else."""
+
+    jobs: Sequence[JobEnd]
+    lost: Sequence[Claim]
+
+
+def commit_finished(db: Database, finished: Sequence[Finished], *, results_ttl_s: float) -> Committed:
+    """Write complete chunks in one transaction.
+
+    The fence is the first statement: a chunk whose lease was lost writes nothing and waits for nobody. Items go in
+    by binary COPY, the job's counters last, so every writer locks chunks, items, jobs in this order.
+    """
+
+    def work(connection: sa.Connection) -> Committed:
+        held = _fence(connection, [f.claim for f in finished])
+        kept = [f for f in finished if f.claim.id in held]
+        copy_items(connection, [(f.claim.job_id, f.rows) for f in kept])
+        ends = add_counts(connection, _tallies(kept), results_ttl_s, kept)
+        return Committed(ends, [f.claim for f in finished if f.claim.id not in held])
+
+    return db.run(work)
+
+
+def commit_prefix(
+    db: Database, finished: Finished, *, results_ttl_s: float
+) -> Committed:
+    """Write the finished first part of a chunk and return the rest of it to the line as a new chunk."""
+    claim = finished.claim
+    reached = claim.first_seq + len(finished.rows)
+
+    def work(connection: sa.Connection) -> Committed:
+        values = {"id": claim.id, "token": claim.token, "attempt": claim.attempt, "reached": reached}
+        if connection.execute(_FENCE_PREFIX, values).one_or_none() is None:
+            return Committed([], [claim])
+        copy_items(connection, [(claim.job_id, finished.rows)])
+        return Committed(add_counts(connection, _tallies([finished]), results_ttl_s, [finished]), [])
+
+    return db.run(work)
+
+
+def commit_expanded(
+    db: Database, claim: Claim, manifest: NewManifest, chunks: Sequence[tuple[int, int]]
+) -> bool:
+    """Put the final manifest in place of the counted one and cut the job; False when the lease was lost."""
+
+    def work(connection: sa.Connection) -> bool:
+        held = _fence(connection, [claim])
+        if not held:
+            return False
+        row = connection.execute(_CHUNK_PLACE, {"id": claim.id}).one()
+        connection.execute(
+            _CUT,
+            {
+                "job_id": claim.job_id,
+                "tenant": row.tenant,
+                "lane": row.lane,
+                "priority": row.priority,
+                "model": row.model,
+                "first": [first for first, _ in chunks],
+                "end": [end for _, end in chunks],
+            },
+        )
+        connection.execute(_BURY_MANIFEST, {"job_id": claim.job_id})
+        connection.execute(
+            _REPLACE_MANIFEST,
+            {"job_id": claim.job_id, "inline": manifest.inline, "key": manifest.storage_key},
+        )
+        if manifest.storage_key is not None:
+            keep_object(connection, manifest.storage_key)
+        connection.execute(_QUEUED, {"job_id": claim.job_id, "total": manifest.total})
+        return True
+
+    return db.run(work)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many items of one job ended how."""
+
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    canceled: int = 0
+    expired: int = 0
+    accepted: int = 0
+    review: int = 0
+
+    def add(self, rows: Sequence[ItemRow]) -> None:
+        """Count these rows in."""
+        by_status = Counter(row.status for row in rows)
+        self.succeeded += by_status[ItemStatus.SUCCEEDED]
+        self.failed += by_status[ItemStatus.FAILED]
+        self.skipped += by_status[ItemStatus.SKIPPED]
+        self.canceled += by_status[ItemStatus.CANCELED]
+        self.expired += by_status[ItemStatus.EXPIRED]
+        accepted = sum(row.decision == Decision.ACCEPT for row in rows)
+        self.accepted += accepted
+        self.review += by_status[ItemStatus.SUCCEEDED] - accepted
+
+
+def _tallies(finished: Sequence[Finished]) -> dict[UUID, Tally]:
+    """Add the chunks up, a tally a job."""
+    tallies: dict[UUID, Tally] = {}
+    for one in finished:
+        tallies.setdefault(one.claim.job_id, Tally()).add(one.rows)
+    return tallies
+
+
+def _fence(connection: sa.Connection, claims: Sequence[Claim]) -> set[int]:
+    """Close the chunks that are still ours; only their items may be written."""
+    rows = connection.execute(
+        _FENCE,
+        {
+            "ids": [c.id for c in claims],
+            "attempts": [c.attempt for c in claims],
+            "tokens": [c.token for c in claims],
+        },
+    )
+    return {row.id for row in rows}
+
+
+def copy_items(connection: sa.Connection, groups: Sequence[tuple[UUID, Sequence[ItemRow]]]) -> None:
+    """Insert item rows by binary COPY; the buffer is complete before this is called."""
+    if not any(rows for _, rows in groups):
+        return
+    with raw_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_COPY_TYPES)
+        for record in _records(groups):
+            copy.write_row(record)
+
+
+def _records(groups: Sequence[tuple[UUID, Sequence[ItemRow]]]) -> Iterator[tuple[object, ...]]:
+    """Lay the rows out as COPY wants them."""
+    for job_id, rows in groups:
+        for r in rows:
+            yield (
+                job_id,
+                r.seq,
+                str(r.status),
+                r.name,
+                r.custom_id,
+                r.page,
+                r.prediction,
+                r.confidence,
+                r.probabilities,
+                r.alternatives,
+                None if r.decision is None else str(r.decision),
+                r.reasons,
+                r.error_code,
+                r.error_detail,
+                r.width,
+                r.height,
+            )
+
+
+def add_counts(
+    connection: sa.Connection,
+    tallies: dict[UUID, Tally],
+    results_ttl_s: float,
+    finished: Sequence[Finished] = (),
+) -> list[JobEnd]:
+    """Add to the jobs' counters, in the order of their ids; the one that completes a job ends it.
+
+    The terminal state follows the contract's order: canceled, expired, succeeded, partially succeeded, failed.
+    """
+    if not tallies:
+        return []
+    models = {f.claim.job_id: f for f in finished}
+    ids = sorted(tallies)
+    counts = {
+        name: [getattr(tallies[i], name) for i in ids]
+        for name in ("succeeded", "failed", "skipped", "canceled", "expired", "accepted", "review")
+    }
+    pins = [models.get(i) for i in ids]
+    rows = connection.execute(
+        _ADD,
+        {
+            "ids": ids,
+            **counts,
+            "versions": [f.model_version if f else None for f in pins],
+            "sha256s": [f.model_sha256 if f else None for f in pins],
+            "engines": [f.engine_class if f else None for f in pins],
+            "preparations": [f.preparation if f else None for f in pins],
+            "ttl": results_ttl_s,
+        },
+    ).all()
+    ends = [JobEnd(r.id, r.status, r.version, JobStatus(r.status) in _TERMINAL) for r in rows]
+    if any(e.terminal for e in ends):
+        connection.execute(_WEBHOOKS, {"ids": [e.job_id for e in ends if e.terminal]})
+    return ends
+
+
+_TERMINAL = {JobStatus(s) for s in ("succeeded", "partially_succeeded", "failed", "canceled", "expired")}
+_COPY = """COPY items (job_id, seq, status, name, custom_id, page, prediction, confidence, probabilities, alternatives,
+    decision, reasons, error_code, error_detail, width, height) FROM STDIN (FORMAT BINARY)"""
+_COPY_TYPES = [
+    "uuid",
+    "int4",
+    "text",
+    "text",
+    "text",
+    "int4",
+    "text",
+    "float4",
+    "float4[]",
+    "jsonb",
+    "text",
+    "text[]",
+    "text",
+    "text",
+    "int4",
+    "int4",
+]
+
+
+def _array(name: str, kind: sa.types.TypeEngine[object]) -> sa.BindParameter[object]:
+    """Bind a list as an array of a known type."""
+    return sa.bindparam(name, type_=pg.ARRAY(kind))
+
+
+_FENCE = sa.text(
+    """WITH held AS MATERIALIZED (
+        SELECT k.id FROM chunks k
+        JOIN unnest(:ids, :attempts, :tokens) AS h (id, attempt, token)
+            ON k.id = h.id AND k.attempt = h.attempt AND k.token = h.token
+        WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
+    UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, position = k.end_seq
+    FROM held WHERE k.id = held.id RETURNING k.id"""
+).bindparams(_array("ids", sa.BigInteger()), _array("attempts", sa.Integer()), _array("tokens", pg.UUID()))
+_FENCE_PREFIX = sa.text(
+    """WITH held AS MATERIALIZED (
+        UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, end_seq = :reached, position = :reached
+        WHERE k.id = :id AND k.attempt = :attempt AND k.token = :token AND k.state = 'leased'
+        RETURNING k.*, (SELECT o.end_seq FROM chunks o WHERE o.id = :id) AS whole_end)
+    INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position, crashes)
+    SELECT job_id, tenant, lane, priority, turn, kind, model, :reached, whole_end, :reached, crashes
+    FROM held RETURNING id"""
+)
+_CHUNK_PLACE = sa.text("SELECT tenant, lane, priority, model FROM chunks WHERE id = :id")
+_CUT = sa.text(
+    f"""WITH base AS ({BASE_TURN})
+    INSERT INTO chunks (job_id, tenant, lane, priority, turn, model, first_seq, end_seq, position)
+    SELECT :job_id, :tenant, :lane, :priority, base.turn + c.k, :model, c.first, c.until, c.first
+    FROM base, unnest(:first, :end) WITH ORDINALITY AS c (first, until, k)"""
+).bindparams(_array("first", sa.Integer()), _array("end", sa.Integer()))
+_BURY_MANIFEST = sa.text(
+    """INSERT INTO tombstones (key) SELECT storage_key FROM manifests
+    WHERE job_id = :job_id AND storage_key IS NOT NULL ON CONFLICT DO NOTHING"""
+)
+_REPLACE_MANIFEST = sa.text(
+    "UPDATE manifests SET state = 'items', inline = :inline, storage_key = :key WHERE job_id = :job_id"
+).bindparams(sa.bindparam("inline", type_=sa.LargeBinary()))
+_QUEUED = sa.text(
+    """UPDATE jobs SET total = :total, status = CASE WHEN status = 'validating' THEN 'queued' ELSE status END
+    WHERE id = :job_id"""
+)
+_ADD = sa.text(
+    """WITH t AS MATERIALIZED (
+        SELECT * FROM unnest(:ids, :succeeded, :failed, :skipped, :canceled, :expired, :accepted, :review,
+            :versions, :sha256s, :engines, :preparations)
+            AS t (id, succeeded, failed, skipped, canceled, expired, accepted, review, model_version, sha256,
+                engine_class, preparation)
+    ), locked AS MATERIALIZED (
+        SELECT j.id, j.total, j.status, j.finished_at,
+            j.succeeded + t.succeeded AS s, j.failed + t.failed AS f, j.skipped + t.skipped AS k,
+            j.canceled + t.canceled AS c, j.expired + t.expired AS e,
+            j.accepted + t.accepted AS a, j.review + t.review AS r,
+            t.model_version, t.sha256, t.engine_class, t.preparation
+        FROM jobs j JOIN t ON t.id = j.id ORDER BY j.id FOR UPDATE OF j
+    ), summed AS (SELECT *, s + f + k + c + e = total AS complete FROM locked)
+    UPDATE jobs j SET succeeded = n.s, failed = n.f, skipped = n.k, canceled = n.c, expired = n.e,
+        accepted = n.a, review = n.r,
+        status = CASE WHEN NOT n.complete THEN CASE WHEN n.status = 'queued' THEN 'running' ELSE n.status END
+            WHEN n.c > 0 THEN 'canceled' WHEN n.e > 0 THEN 'expired' WHEN n.f = 0 THEN 'succeeded'
+            WHEN n.s > 0 THEN 'partially_succeeded' ELSE 'failed' END,
+        started_at = coalesce(j.started_at, CASE WHEN n.engine_class IS NOT NULL THEN clock_timestamp() END),
+        model_version = coalesce(j.model_version, n.model_version),
+        model_sha256 = coalesce(j.model_sha256, n.sha256),
+        engine_class = coalesce(j.engine_class, n.engine_class),
+        preparation = coalesce(j.preparation, n.preparation),
+        finished_at = CASE WHEN n.complete THEN clock_timestamp() END,
+        results_expire_at = CASE WHEN n.complete
+            THEN clock_timestamp() + CAST(:ttl AS double precision) * interval '1 second' END
+    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version"""
+).bindparams(
+    _array("ids", pg.UUID()),
+    *(
+        _array(n, sa.Integer())
+        for n in ("succeeded", "failed", "skipped", "canceled", "expired", "accepted", "review")
+    ),
+    *(_array(n, sa.Text()) for n in ("versions", "sha256s", "engines", "preparations")),
+)
+_WEBHOOKS = sa.text(
+    """INSERT INTO webhook_deliveries (tenant, job_id, event, url)
+    SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM jobs
+    WHERE id = ANY (:ids) AND webhook IS NOT NULL"""
+).bindparams(_array("ids", pg.UUID()))

@@ -1,0 +1,274 @@
+"""Take in a job: input rows before the bytes, then one transaction that makes it all real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from shared.contracts import NewJob
+from shared.db import Database
+from shared.errors import IdempotencyKeyReused, Unavailable
+from shared.jobs.fairness import BASE_TURN
+from shared.status import InputState, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job that a submission made, or the first one that its idempotency key made."""
+
+    job_id: UUID
+    replayed: bool
+
+
+def begin_input(db: Database, tenant: str, name: str, content_type: str | None) -> tuple[UUID, str]:
+    """Insert the row that precedes an upload's first byte; return its id and the storage key to write to."""
+
+    def work(connection: sa.Connection) -> UUID:
+        return connection.execute(_BEGIN, {"tenant": tenant, "name": name, "type": content_type}).scalar_one()
+
+    input_id = db.run(work)
+    return input_id, storage_key(input_id)
+
+
+def storage_key(input_id: UUID) -> str:
+    """Return where the object of this input lives."""
+    return f"inputs/{input_id.hex[-2:]}/{input_id.hex}"
+
+
+def touch_input(db: Database, input_id: UUID) -> bool:
+    """Note that bytes are still arriving; False when the row was collected meanwhile and the upload is lost."""
+    with db.transaction() as connection:
+        return connection.execute(_TOUCH, {"id": input_id}).rowcount == 1
+
+
+def abandon_inputs(db: Database, input_ids: list[UUID]) -> None:
+    """Hand inputs that no job will have over to the steward, which removes their objects."""
+    if input_ids:
+        with db.transaction() as connection:
+            connection.execute(_ABANDON, {"ids": input_ids})
+
+
+def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
+    """Note an object that is about to be written: unless `keep_object` comes in time, it is removed again."""
+    with db.transaction() as connection:
+        connection.execute(_RESERVE, {"key": key, "seconds": seconds})
+
+
+def keep_object(connection: sa.Connection, key: str) -> None:
+    """Take back the reservation in the transaction that begins to refer to the object."""
+    if connection.execute(_KEEP, {"key": key}).rowcount != 1:
+        raise Unavailable("The upload took too long and was given up. Please send it again.")
+
+
+def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) -> Submitted:
+    """Insert job, inputs, manifest and chunks in one transaction; when it returns, all of it is durable.
+
+    Two at once with one idempotency key: the second waits for the first's commit, then gets that job, and its own
+    inputs are collected.
+
+    Raises:
+        IdempotencyKeyReused: the key belongs to other files or options.
+        Unavailable: the database is away, or the upload's rows were collected meanwhile.
+    """
+
+    def work(connection: sa.Connection) -> Submitted:
+        job_id = None
+        if job.idempotency_key is not None:
+            job_id = connection.execute(sa.text("SELECT uuidv7()")).scalar_one()
+            first = _take_key(connection, job, job_id, idempotency_ttl_s)
+            if first is not None:
+                uploaded = [i.id for i in job.inputs if i.id is not None]
+                connection.execute(_ABANDON, {"ids": uploaded})
+                return Submitted(first, replayed=True)
+        return Submitted(_insert(connection, job, job_id), replayed=False)
+
+    return db.run(work)
+
+
+def find_key(db: Database, tenant: str, key: str, fingerprint: str) -> UUID | None:
+    """Return the job of a key that was used before, if any.
+
+    Raises:
+        IdempotencyKeyReused: it belongs to other content.
+    """
+    with db.transaction() as connection:
+        row = connection.execute(_FIND_KEY, {"tenant": tenant, "key": key}).one_or_none()
+    if row is None:
+        return None
+    if row.fingerprint != fingerprint:
+        raise IdempotencyKeyReused()
+    job_id: UUID = row.job_id
+    return job_id
+
+
+def _take_key(connection: sa.Connection, job: NewJob, job_id: UUID, ttl_s: float) -> UUID | None:
+    """Claim the key for this job, or return the job that has it."""
+    values = {
+        "tenant": job.tenant,
+        "key": job.idempotency_key,
+        "fingerprint": job.fingerprint,
+        "job_id": job_id,
+        "ttl": ttl_s,
+    }
+    if connection.execute(_TAKE_KEY, values).one_or_none() is not None:
+        return None
+    row = connection.execute(_FIND_KEY, {"tenant": job.tenant, "key": job.idempotency_key}).one_or_none()
+    if row is None:
+        raise Unavailable("The same Idempotency-Key was in use at this very moment. Please try again.")
+    if row.fingerprint != job.fingerprint:
+        raise IdempotencyKeyReused()
+    first: UUID = row.job_id
+    return first
+
+
+def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID:
+    """Insert everything with one statement; the uploads' rows go from receiving to attached in it."""
+    uploaded = [(n, i) for n, i in enumerate(job.inputs) if i.id is not None]
+    inline = [(n, i, uuid4()) for n, i in enumerate(job.inputs) if i.id is None]
+    ids = {n: i.id for n, i in uploaded} | {n: new for n, _, new in inline}
+    ids |= {len(job.inputs) + k: shared for k, shared in enumerate(job.shared_inputs)}
+    validating = job.manifest.state == "inputs"
+    done = connection.execute(
+        _SUBMIT,
+        {
+            "id": job_id,
+            "tenant": job.tenant,
+            "kind": job.kind,
+            "name": job.name,
+            "mode": job.mode,
+            "status": str(JobStatus.VALIDATING if validating else JobStatus.QUEUED),
+            "lane": str(job.lane),
+            "priority": job.priority,
+            "model_name": job.model_name,
+            "model_version": job.model_version,
+            "model_sha256": job.model_sha256,
+            "template": job.template,
+            "target_error": job.target_error,
+            "total": job.manifest.total,
+            "attempt": job.attempt,
+            "parent_id": job.parent_id,
+            "metadata": json.dumps(job.metadata),
+            "webhook": json.dumps(job.webhook) if job.webhook else None,
+            "traceparent": job.traceparent,
+            "request_id": job.request_id,
+            "deadline_s": job.deadline_s,
+            "up_ids": [i.id for _, i in uploaded],
+            "up_bytes": [i.bytes for _, i in uploaded],
+            "up_sha": [i.sha256 for _, i in uploaded],
+            "in_ids": [new for _, _, new in inline],
+            "in_names": [i.name for _, i, _ in inline],
+            "in_types": [i.content_type for _, i, _ in inline],
+            "in_bytes": [i.bytes for _, i, _ in inline],
+            "in_sha": [i.sha256 for _, i, _ in inline],
+            "in_data": [i.inline for _, i, _ in inline],
+            "ordinals": list(ids),
+            "input_ids": list(ids.values()),
+            "manifest_state": job.manifest.state,
+            "manifest_inline": job.manifest.inline,
+            "manifest_key": job.manifest.storage_key,
+            "chunk_kind": "expand" if validating else "classify",
+            "first": [first for first, _ in job.chunks],
+            "end": [end for _, end in job.chunks],
+        },
+    ).one()
+    if done.attached != len(uploaded):
+        raise Unavailable("The upload took too long and was given up. Please send it again.")
+    if job.manifest.storage_key is not None:
+        keep_object(connection, job.manifest.storage_key)
+    made: UUID = done.id
+    return made
+
+
+def input_rows(connection: sa.Connection, job_id: UUID) -> list[Any]:
+    """Return the inputs of a job in order, without their bytes."""
+    return list(connection.execute(_INPUTS, {"job_id": job_id}))
+
+
+def _array(name: str, kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
+    """Bind a list as an array of a known type, so that an empty one has a type too."""
+    return sa.bindparam(name, type_=pg.ARRAY(kind))
+
+
+_BEGIN = sa.text(
+    f"""INSERT INTO inputs (id, tenant, state, name, content_type, storage_key)
+    SELECT i.id, :tenant, '{InputState.RECEIVING}', :name, :type,
+        'inputs/' || right(replace(i.id::text, '-', ''), 2) || '/' || replace(i.id::text, '-', '')
+    FROM (SELECT uuidv7() AS id) i RETURNING id"""
+)
+_TOUCH = sa.text("UPDATE inputs SET touched_at = clock_timestamp() WHERE id = :id AND state = 'receiving'")
+_ABANDON = sa.text(
+    "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving'"
+).bindparams(_array("ids", pg.UUID()))
+_RESERVE = sa.text(
+    """INSERT INTO tombstones (key, not_before)
+    VALUES (:key, clock_timestamp() + :seconds * interval '1 second')"""
+)
+_KEEP = sa.text("DELETE FROM tombstones WHERE key = :key AND not_before > clock_timestamp()")
+_TAKE_KEY = sa.text(
+    """INSERT INTO idempotency_keys AS k (tenant, key, fingerprint, job_id, expires_at)
+    VALUES (:tenant, :key, :fingerprint, :job_id, clock_timestamp() + :ttl * interval '1 second')
+    ON CONFLICT (tenant, key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id,
+        created_at = excluded.created_at, expires_at = excluded.expires_at
+    WHERE k.expires_at < clock_timestamp() RETURNING job_id"""
+)
+_FIND_KEY = sa.text(
+    """SELECT job_id, fingerprint FROM idempotency_keys
+    WHERE tenant = :tenant AND key = :key AND expires_at > clock_timestamp()"""
+)
+_INPUTS = sa.text(
+    """SELECT i.id, i.name, i.bytes, i.sha256, i.storage_key, i.content_type, ji.ordinal
+    FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id WHERE ji.job_id = :job_id ORDER BY ji.ordinal"""
+)
+_SUBMIT = sa.text(
+    f"""WITH n AS MATERIALIZED (SELECT coalesce(:id, uuidv7()) AS id), j AS (
+        INSERT INTO jobs (id, tenant, kind, name, mode, status, lane, priority, model_name, model_version,
+            model_sha256, template, target_error, total, attempt, parent_id, metadata, webhook, traceparent,
+            request_id, deadline_at)
+        SELECT n.id, :tenant, :kind, :name, :mode, :status, :lane, :priority, :model_name, :model_version,
+            :model_sha256, :template, CAST(:target_error AS double precision), :total, :attempt, :parent_id,
+            CAST(:metadata AS jsonb), CAST(:webhook AS jsonb), :traceparent, :request_id,
+            clock_timestamp() + CAST(:deadline_s AS double precision) * interval '1 second' FROM n
+    ), up AS (
+        UPDATE inputs i SET state = 'attached', bytes = u.bytes, sha256 = u.sha, touched_at = clock_timestamp()
+        FROM unnest(:up_ids, :up_bytes, :up_sha) AS u (id, bytes, sha)
+        WHERE i.id = u.id AND i.state = 'receiving' RETURNING i.id
+    ), new AS (
+        INSERT INTO inputs (id, tenant, state, name, content_type, bytes, sha256, inline)
+        SELECT n.id, :tenant, 'attached', n.name, n.type, n.bytes, n.sha, n.data
+        FROM unnest(:in_ids, :in_names, :in_types, :in_bytes, :in_sha, :in_data)
+            AS n (id, name, type, bytes, sha, data)
+    ), refs AS (
+        INSERT INTO job_inputs (job_id, ordinal, input_id)
+        SELECT n.id, r.ordinal, r.input_id FROM n, unnest(:ordinals, :input_ids) AS r (ordinal, input_id)
+    ), manifest AS (
+        INSERT INTO manifests (job_id, state, inline, storage_key)
+        SELECT n.id, :manifest_state, :manifest_inline, :manifest_key FROM n
+    ), base AS ({BASE_TURN}), cut AS (
+        INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position)
+        SELECT n.id, :tenant, :lane, :priority, base.turn + c.k, :chunk_kind, :model_name, c.first, c.until, c.first
+        FROM n, base, unnest(:first, :end) WITH ORDINALITY AS c (first, until, k)
+    )
+    SELECT n.id, (SELECT count(*) FROM up) AS attached FROM n"""
+).bindparams(
+    sa.bindparam("id", type_=pg.UUID()),
+    sa.bindparam("parent_id", type_=pg.UUID()),
+    sa.bindparam("manifest_inline", type_=sa.LargeBinary()),
+    _array("up_ids", pg.UUID()),
+    _array("up_bytes", sa.BigInteger()),
+    _array("up_sha", sa.Text()),
+    _array("in_ids", pg.UUID()),
+    _array("in_names", sa.Text()),
+    _array("in_types", sa.Text()),
+    _array("in_bytes", sa.BigInteger()),
+    _array("in_sha", sa.Text()),
+    _array("in_data", sa.LargeBinary()),
+    _array("ordinals", sa.Integer()),
+    _array("input_ids", pg.UUID()),
+    _array("first", sa.Integer()),
+    _array("end", sa.Integer()),
+)
