@@ -1,0 +1,16 @@
+"""Engines that run a model package, and the reading of their answers."""
+
+from worker.engines.choose import load_engine
+from worker.engines.protocol import Engine, EngineMissing
+from worker.engines.readings import LOW_CONFIDENCE, NOT_A_DIGIT, Readings, classify, to_batch
+
+__all__ = [
+    "LOW_CONFIDENCE",
+    "NOT_A_DIGIT",
+    "Engine",
+    "EngineMissing",
+    "Readings",
+    "classify",
+    "load_engine",
+    "to_batch",
+]
