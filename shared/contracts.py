@@ -92,12 +92,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class InputRef:
-    """Where the bytes of one input of a job are."""
+    """Where the bytes of one input of a job are: in its row (`inline`) or under `storage_key`."""
 
     id: UUID
     name: str
     bytes: int
     storage_key: str | None
+    inline: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,16 +70,20 @@ class Settings(BaseSettings):
     batch_size: int = Field(default=128, description="Images in one batch of the network.")
     interactive_batch: int = Field(default=64, description="Most single-image chunks in one interactive batch.")
     lease_s: float = Field(default=15.0, description="Seconds until a silent worker loses its chunk.")
-    chunk_limit_s: float = Field(default=300.0, description="Seconds after its claim at which a lease ends for good.")
+    chunk_limit_s: float = Field(default=60.0, description="Seconds after its claim at which a lease ends for good.")
     chunk_budget_s: float = Field(
-        default=30.0, description="Seconds of work after which a worker commits what it has and splits off the rest."
+        default=20.0, description="Seconds of work after which a worker commits what it has and splits off the rest."
     )
     chunk_target_s: float = Field(default=1.0, description="Seconds of estimated work in one chunk.")
     chunk_max_items: int = Field(default=1000, description="Most items in one chunk.")
     chunk_max_bytes: int = Field(default=32 * MIB, description="Most stored bytes in one chunk.")
     ticket_slice_s: float = Field(
-        default=20.0, description="Seconds that a worker goes on claiming for one ticket before it acknowledges."
+        default=15.0, description="Seconds that a worker goes on claiming for one ticket before it acknowledges."
     )
+    task_limit_s: float = Field(
+        default=90.0, description="Seconds after which a worker process that does not come back is killed."
+    )
+    heartbeat_s: float = Field(default=2.0, description="Seconds between two signs of life of a worker.")
     max_crashes: int = Field(default=3, description="Crashes by itself that make an item `model_error`.")
 
     # --- the steward

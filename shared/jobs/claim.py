@@ -71,15 +71,8 @@ def job_specs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, JobSpec]:
         refs = connection.execute(_SPEC_INPUTS, {"ids": list(job_ids)}).all()
     inputs: dict[UUID, list[InputRef]] = {row.id: [] for row in rows}
     for ref in refs:
-        inputs[ref.job_id].append(InputRef(ref.id, ref.name, ref.bytes, ref.storage_key))
+        inputs[ref.job_id].append(InputRef(ref.id, ref.name, ref.bytes, ref.storage_key, ref.inline))
     return {row.id: JobSpec(**row._mapping, inputs=tuple(inputs[row.id])) for row in rows}
-
-
-def inline_bytes(db: Database, input_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Read the bytes of inputs that live in their rows."""
-    with db.transaction() as connection:
-        rows = connection.execute(_INLINE, {"ids": list(input_ids)}).all()
-    return {row.id: bytes(row.inline) for row in rows}
 
 
 def start(
@@ -190,13 +183,10 @@ _SPECS = sa.text(
     FROM jobs j JOIN manifests m ON m.job_id = j.id WHERE j.id = ANY (:ids)"""
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID())))
 _SPEC_INPUTS = sa.text(
-    """SELECT ji.job_id, i.id, i.name, i.bytes, CASE WHEN i.inline IS NULL THEN i.storage_key END AS storage_key
+    """SELECT ji.job_id, i.id, i.name, i.bytes, i.storage_key, i.inline
     FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id
     WHERE ji.job_id = ANY (:ids) ORDER BY ji.job_id, ji.ordinal"""
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID())))
-_INLINE = sa.text("SELECT id, inline FROM inputs WHERE id = ANY (:ids) AND inline IS NOT NULL").bindparams(
-    sa.bindparam("ids", type_=pg.ARRAY(pg.UUID()))
-)
 _START = sa.text(
     """UPDATE jobs SET status = CASE WHEN status = 'queued' THEN 'running' ELSE status END,
         started_at = coalesce(started_at, clock_timestamp()), model_version = coalesce(model_version, :version),

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from shared.contracts import NewJob
 from shared.db import Database
-from shared.errors import IdempotencyKeyReused, Unavailable
+from shared.errors import Gone, IdempotencyKeyReused, Unavailable
 from shared.jobs.fairness import BASE_TURN
 from shared.status import InputState, JobStatus
 
@@ -85,6 +85,7 @@ def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) ->
                 uploaded = [i.id for i in job.inputs if i.id is not None]
                 connection.execute(_ABANDON, {"ids": uploaded})
                 return Submitted(first, replayed=True)
+        _hold_shared(connection, job)
         return Submitted(_insert(connection, job, job_id), replayed=False)
 
     return db.run(work)
@@ -124,6 +125,13 @@ def _take_key(connection: sa.Connection, job: NewJob, job_id: UUID, ttl_s: float
         raise IdempotencyKeyReused()
     first: UUID = row.job_id
     return first
+
+
+def _hold_shared(connection: sa.Connection, job: NewJob) -> None:
+    """Lock the inputs that a retry refers to, so that no purge of its parent takes them away."""
+    wanted = set(job.shared_inputs)
+    if wanted and connection.execute(_HOLD, {"ids": list(wanted)}).rowcount != len(wanted):
+        raise Gone("The files of this job have expired and cannot be tried again.")
 
 
 def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID:
@@ -203,6 +211,9 @@ _BEGIN = sa.text(
 _TOUCH = sa.text("UPDATE inputs SET touched_at = clock_timestamp() WHERE id = :id AND state = 'receiving'")
 _ABANDON = sa.text(
     "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving'"
+).bindparams(_array("ids", pg.UUID()))
+_HOLD = sa.text(
+    "SELECT id FROM inputs WHERE id = ANY (:ids) AND state = 'attached' ORDER BY id FOR SHARE"
 ).bindparams(_array("ids", pg.UUID()))
 _RESERVE = sa.text(
     """INSERT INTO tombstones (key, not_before)

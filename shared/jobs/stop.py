@@ -1,0 +1,121 @@
+"""Stop a job: by cancel or deadline. Fence out its chunks, write the items that were left, batch by batch."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.blobs import Blobs
+from shared.contracts import ItemRow, JobEnd
+from shared.db import Database
+from shared.jobs.commit import Tally, add_counts, copy_items
+from shared.manifest import ManifestSlice, read_slice
+from shared.sources import BytesSource, ByteSource
+from shared.status import ItemStatus, StopReason
+
+BATCH = 2000
+_SKIPPED = 1  # the manifest's outcome of a member that nobody tries to read
+
+
+def request_stop(db: Database, job_id: UUID, reason: StopReason) -> bool:
+    """Note that this job shall end; idempotent. False when it has ended or is already being stopped.
+
+    Touches the job's row alone (the lock order). Chunks are fenced out by `finish_stop`, which anyone may repeat.
+    """
+    with db.transaction() as connection:
+        return connection.execute(_STOP, {"id": job_id, "reason": str(reason)}).rowcount == 1
+
+
+def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: float, budget_items: int) -> bool:
+    """Write up to `budget_items` of the stopped items; True when none is left.
+
+    Safe to run twice at once: each batch fences on the chunk's first open item, so a batch is written once.
+    """
+    with db.transaction() as connection:
+        job = connection.execute(_STOPPING, {"id": job_id}).one_or_none()
+    if job is None:
+        return True
+    with db.transaction() as connection:
+        connection.execute(_FENCE_OUT, {"id": job_id})
+    source = manifest_source(blobs, job.inline, job.storage_key)
+    status = ItemStatus.CANCELED if job.stop_reason == StopReason.CANCEL else ItemStatus.EXPIRED
+    written = 0
+    while written < budget_items:
+        with db.transaction() as connection:
+            chunk = connection.execute(_NEXT_STOPPED, {"id": job_id}).one_or_none()
+        if chunk is None:
+            return True
+        end = min(chunk.end_seq, chunk.first_seq + BATCH)
+        rows = unread_rows(read_slice(source, chunk.first_seq, end), status)
+        _write(db, job_id, chunk.id, chunk.first_seq, end, rows, results_ttl_s)
+        written += len(rows)
+    return False
+
+
+def manifest_source(blobs: Blobs, inline: bytes | None, storage_key: str | None) -> ByteSource:
+    """Return random access to a manifest, wherever it is kept."""
+    if inline is not None:
+        return BytesSource(bytes(inline))
+    if storage_key is None:
+        raise ValueError("a manifest is in its row or in the storage")
+    return blobs.source(storage_key)
+
+
+def unread_rows(part: ManifestSlice, status: ItemStatus) -> list[ItemRow]:
+    """Make the rows of items that nobody will read: skipped by name, or ended as `status`."""
+    return [
+        ItemRow(
+            seq=part.first_seq + i,
+            status=ItemStatus.SKIPPED if record["outcome"] == _SKIPPED else status,
+            name=part.name(i),
+            custom_id=part.custom_id(i),
+            page=max(1, int(record["page"])),
+        )
+        for i, record in enumerate(part.records)
+    ]
+
+
+def _write(
+    db: Database, job_id: UUID, chunk_id: int, first: int, end: int, rows: list[ItemRow], results_ttl_s: float
+) -> list[JobEnd]:
+    """Write one batch behind its fence."""
+
+    def work(connection: sa.Connection) -> list[JobEnd]:
+        fence = {"id": chunk_id, "first": first, "reached": end}
+        if connection.execute(_ADVANCE, fence).rowcount != 1:
+            return []
+        copy_items(connection, [(job_id, rows)])
+        tally = Tally()
+        tally.add(rows)
+        return add_counts(connection, {job_id: tally}, results_ttl_s)
+
+    return db.run(work)
+
+
+_STOP = sa.text(
+    """UPDATE jobs SET stop_reason = :reason,
+        status = CASE WHEN :reason = 'cancel' THEN 'canceling' ELSE status END
+    WHERE id = :id AND status IN ('validating', 'queued', 'running') AND stop_reason IS DISTINCT FROM 'cancel'
+        AND (stop_reason IS NULL OR :reason = 'cancel')"""
+)
+_STOPPING = sa.text(
+    """SELECT j.stop_reason, m.inline, m.storage_key FROM jobs j JOIN manifests m ON m.job_id = j.id
+    WHERE j.id = :id AND j.stop_reason IS NOT NULL
+        AND j.status IN ('validating', 'queued', 'running', 'canceling')"""
+)
+_FENCE_OUT = sa.text(
+    """WITH open AS MATERIALIZED (
+        SELECT id FROM chunks WHERE job_id = :id AND state IN ('pending', 'leased') ORDER BY id FOR UPDATE)
+    UPDATE chunks k SET state = 'stopped', token = NULL, lease_until = NULL, worker = NULL,
+        position = k.first_seq FROM open WHERE k.id = open.id"""
+)
+_NEXT_STOPPED = sa.text(
+    """SELECT id, first_seq, end_seq FROM chunks WHERE job_id = :id AND state = 'stopped'
+    ORDER BY first_seq LIMIT 1"""
+)
+_ADVANCE = sa.text(
+    """UPDATE chunks SET state = CASE WHEN :reached = end_seq THEN 'done' ELSE state END,
+        first_seq = CASE WHEN :reached = end_seq THEN first_seq ELSE :reached END, position = :reached
+    WHERE id = :id AND state = 'stopped' AND first_seq = :first"""
+)

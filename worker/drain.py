@@ -1,0 +1,217 @@
+"""Work off a lane: claim, work, commit, again, until nothing is claimable or the slice of time is over."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from shared.blobs import Blobs
+from shared.contracts import Claim, Finished, JobSpec
+from shared.db import Database
+from shared.errors import InkqueueError
+from shared.jobs import claim as claims_of
+from shared.jobs import commit
+from shared.jobs.claim import Served
+from shared.logs import get_logger
+from shared.settings import Settings
+from shared.status import Lane
+from worker import expand
+from worker.heartbeat import Heartbeat, Held
+from worker.hints import Hints
+from worker.metrics import Metrics
+from worker.models import Loaded, Models
+from worker.pipeline import Outcome, Pipeline
+
+log = get_logger(__name__)
+_SPECS_KEPT = 64
+
+
+@dataclass
+class Drainer:
+    """One worker process at work."""
+
+    settings: Settings
+    db: Database
+    blobs: Blobs
+    models: Models
+    served: Served
+    worker: str
+    heartbeat: Heartbeat
+    hints: Hints
+    metrics: Metrics
+    is_stopping: Callable[[], bool]
+    _specs: dict[UUID, JobSpec] = field(default_factory=dict)
+
+    def drain(self, lane: Lane) -> int:
+        """Serve one ticket; return how many chunks were worked on. Errors of an outage end the ticket, not the worker."""
+        self.heartbeat.ticket_taken()
+        done = 0
+        over = time.monotonic() + self.settings.ticket_slice_s
+        most = self.settings.interactive_batch if lane is Lane.INTERACTIVE else 1
+        try:
+            while not self.is_stopping():
+                if time.monotonic() > over:
+                    self.hints.ticket(lane)
+                    break
+                claims = claims_of.claim(
+                    self.db, lane, self.served, self.worker, lease_s=self.settings.lease_s, most=most
+                )
+                if not claims:
+                    break
+                self._work(claims)
+                done += len(claims)
+        except InkqueueError as error:
+            log.warning("drain_interrupted", lane=str(lane), reason=error.detail)
+        finally:
+            self.heartbeat.ticket_done()
+        return done
+
+    def _work(self, claims: Sequence[Claim]) -> None:
+        """Work on what one claim took, under a heartbeat; whatever goes wrong, nothing stays leased by accident."""
+        held = self.heartbeat.hold(claims)
+        try:
+            specs = self._specs_of(claims)
+            for group in by_model(held, specs, self.models):
+                self._work_group(group)
+        except InkqueueError as error:
+            log.warning("chunk_interrupted", chunks=[c.id for c in claims], reason=error.detail)
+            self._hand_back(claims)
+            raise
+        finally:
+            self.heartbeat.release(held)
+
+    def _work_group(self, group: Group) -> None:
+        """Work on chunks that share a model; all but the interactive lane's have one chunk."""
+        one = group.held[0]
+        spec = group.specs[0]
+        with structlog.contextvars.bound_contextvars(
+            job=spec.id.hex, chunk=one.claim.id, attempt=one.claim.attempt, request_id=spec.request_id
+        ):
+            if one.claim.kind == "expand":
+                self._expand(one, spec)
+            elif self._pin(group):
+                self._classify(group)
+
+    def _expand(self, held: Held, spec: JobSpec) -> None:
+        """Count pages and cut the job."""
+        with self.metrics.stage("expand"):
+            done = expand.expand(self.db, self.blobs, self.settings, held, spec)
+        self._specs.pop(spec.id, None)
+        if done:
+            self.hints.changed(spec.id)
+            self.hints.ticket(Lane.BULK)
+        else:
+            log.info("lease_lost", chunk=held.claim.id)
+
+    def _pin(self, group: Group) -> bool:
+        """Give a queued job its model for good; a job that another version has won goes back to the line.
+
+        A job of one chunk is pinned by its commit, which is its only one.
+        """
+        spec, claim = group.specs[0], group.held[0].claim
+        whole = claim.first_seq == 0 and claim.end_seq == spec.total
+        if len(group.held) > 1 or whole or (spec.status != "queued" and spec.engine_class is not None):
+            return True
+        loaded = group.loaded
+        pinned = claims_of.start(
+            self.db,
+            spec.id,
+            model_version=loaded.package.version,
+            model_sha256=loaded.package.sha256,
+            engine_class=loaded.engine.engine_class,
+            preparation=loaded.preparation,
+        )
+        self._specs.pop(spec.id, None)
+        self.hints.changed(spec.id)
+        ours = (loaded.package.version, loaded.engine.engine_class)
+        if pinned is None or (pinned.model_version, pinned.engine_class) != ours:
+            self._hand_back([claim])
+            return False
+        return True
+
+    def _classify(self, group: Group) -> None:
+        """Read, prepare and infer, then commit whatever is complete."""
+        pipeline = Pipeline(self.settings, self.db, self.blobs, group.loaded, self.metrics, self.is_stopping)
+        with self.metrics.stage("work"):
+            outcomes = pipeline.run(group.held, group.specs)
+        with self.metrics.stage("commit"):
+            self._commit(outcomes)
+
+    def _commit(self, outcomes: Sequence[Outcome]) -> None:
+        """Write complete chunks together and cut those that ran out of time; tell who waits."""
+        changed: set[UUID] = set()
+        whole = [o.finished for o in outcomes if o.complete]
+        results = []
+        if whole:
+            results.append(commit.commit_finished(self.db, whole, results_ttl_s=self.settings.results_ttl_s))
+        for part in (o for o in outcomes if not o.complete):
+            if part.finished.rows:
+                results.append(
+                    commit.commit_prefix(self.db, part.finished, results_ttl_s=self.settings.results_ttl_s)
+                )
+                self.hints.ticket(Lane.BULK)
+            elif not part.lost:
+                self._hand_back([part.finished.claim])
+        lost = {claim.id for result in results for claim in result.lost}
+        for result in results:
+            changed.update(end.job_id for end in result.jobs)
+            for end in result.jobs:
+                if end.terminal:
+                    self._specs.pop(end.job_id, None)
+        self.hints.changed(*changed)
+        for chunk in lost:
+            log.info("lease_lost", chunk=chunk)
+        self._count([o.finished for o in outcomes if o.finished.claim.id not in lost and not o.lost])
+
+    def _count(self, finished: Sequence[Finished]) -> None:
+        """Count what was written."""
+        statuses = Counter(str(row.status) for one in finished for row in one.rows)
+        self.metrics.count_items(dict(statuses))
+
+    def _hand_back(self, claims: Sequence[Claim]) -> None:
+        """Return chunks unharmed; if even that fails, their leases run out."""
+        try:
+            claims_of.hand_back(self.db, claims)
+        except InkqueueError as error:
+            log.warning("hand_back_failed", chunks=[c.id for c in claims], reason=error.detail)
+
+    def _specs_of(self, claims: Sequence[Claim]) -> dict[UUID, JobSpec]:
+        """Read the jobs of these chunks, from memory where nothing can have changed."""
+        wanted = {c.job_id for c in claims}
+        missing = [job for job in wanted if job not in self._specs]
+        if missing:
+            fresh = claims_of.job_specs(self.db, missing)
+            while len(self._specs) + len(fresh) > _SPECS_KEPT and self._specs:
+                self._specs.pop(next(iter(self._specs)))
+            self._specs.update(fresh)
+        return {job: self._specs[job] for job in wanted if job in self._specs}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Chunks that run through one model together, and their jobs in the same order."""
+
+    loaded: Loaded
+    held: Sequence[Held]
+    specs: Sequence[JobSpec]
+
+
+def by_model(held: Sequence[Held], specs: dict[UUID, JobSpec], models: Models) -> list[Group]:
+    """Sort chunks by the model that serves them; chunks of jobs that are gone fall out and lose their lease."""
+    groups: dict[tuple[str, str, int | None], tuple[Loaded, list[Held], list[JobSpec]]] = {}
+    for one in held:
+        spec = specs.get(one.claim.job_id)
+        if spec is None:
+            continue
+        loaded = models.find(spec.model_name, spec.model_version)
+        single = one.claim.kind == "classify" and not one.claim.alone and one.claim.end_seq == one.claim.first_seq + 1
+        key = (loaded.package.name, loaded.package.version, None if single else one.claim.id)
+        _, chunk, jobs = groups.setdefault(key, (loaded, [], []))
+        chunk.append(one)
+        jobs.append(spec)
+    return [Group(*group) for group in groups.values()]

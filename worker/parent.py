@@ -1,0 +1,122 @@
+"""What the parent of a worker process does: it wakes the child, asks it to stop, and reports its death."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import socket
+import sys
+
+import redis
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
+from celery import Task
+from celery.worker.request import Request
+
+from shared import lanes
+from shared.db import Database
+from shared.errors import InkqueueError
+from shared.jobs import crash
+from shared.logs import get_logger
+from shared.settings import get_settings
+from shared.status import Lane
+
+log = get_logger(__name__)
+_PR_SET_PDEATHSIG = 1
+_flag: mmap.mmap | None = None
+
+
+def prepare() -> None:
+    """Make the one byte of memory through which the parent tells its children to stop."""
+    global _flag
+    _flag = mmap.mmap(-1, 1)
+
+
+def ask_to_stop() -> None:
+    """Raise the flag; the child sees it between two batches."""
+    if _flag is not None:
+        _flag[0] = 1
+
+
+def is_stopping() -> bool:
+    """Tell whether the parent has asked to stop."""
+    return _flag is not None and _flag[0] == 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this child when its parent dies, so that no orphan goes on with a chunk."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def worker_id(pid: int | None = None) -> str:
+    """Return the name of a child: host, parent and child."""
+    if pid is None:
+        return f"{socket.gethostname()}:{os.getppid()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{pid}"
+
+
+def wake(queues: list[str]) -> None:
+    """Send one ticket to each lane that this worker serves; duplicates are harmless."""
+    client = lanes.connect(get_settings())
+    try:
+        for queue in queues:
+            lanes.send_tickets(client, Lane(queue), 1)
+    except redis.RedisError as error:
+        log.warning("wake_failed", reason=str(error))
+    finally:
+        client.close()
+
+
+class DrainRequest(Request):  # type: ignore[misc]  # celery is not typed
+    """A ticket in the parent's hands; learns when the child that worked on it was lost."""
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """Return the dead child's chunks at once instead of waiting for their leases."""
+        super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+        exception = exc_info.exception
+        if isinstance(getattr(exception, "exc", exception), WorkerLostError):
+            report_lost()
+
+
+class Drain(Task):  # type: ignore[misc]  # celery is not typed
+    """The task base that uses our requests."""
+
+    Request = DrainRequest
+    abstract = True
+
+
+def report_lost() -> None:
+    """Take back the chunks of children of this parent that are dead."""
+    try:
+        db = Database(get_settings().sqlalchemy_url, "worker", 1)
+        try:
+            for name in crash.lease_holders(db, f"{socket.gethostname()}:{os.getpid()}:"):
+                if not _is_alive(int(name.rsplit(":", 1)[1])):
+                    returned = crash.child_lost(db, name)
+                    log.error("worker_child_lost", worker=name, chunks=returned)
+        finally:
+            db.close()
+    except InkqueueError as error:
+        log.warning("worker_child_lost_unreported", reason=error.detail)
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process exists and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    except OSError:
+        return _exists(pid) if sys.platform != "linux" else False
+
+
+def _exists(pid: int) -> bool:
+    """Tell whether a process exists, where there is no /proc."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+

@@ -1,0 +1,87 @@
+"""What one worker process owns, made once after the fork: connections, storage, loaded models, heartbeat."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from shared import lanes
+from shared.blobs import Blobs, open_blobs
+from shared.contracts import WorkerInfo
+from shared.db import Database
+from shared.errors import InkqueueError
+from shared.jobs import claim, registry
+from shared.jobs.claim import Served
+from shared.logs import get_logger
+from shared.settings import Settings, get_settings
+from shared.status import Lane
+from worker import parent
+from worker.drain import Drainer
+from worker.heartbeat import Heartbeat
+from worker.hints import Hints
+from worker.metrics import Metrics
+from worker.models import Models, load_models
+
+log = get_logger(__name__)
+_current: Drainer | None = None
+
+
+def current() -> Drainer:
+    """Return this process' drainer.
+
+    Raises:
+        RuntimeError: the process was not started by `start`.
+    """
+    if _current is None:
+        raise RuntimeError("this process has not loaded its models")
+    return _current
+
+
+def start(queues: Sequence[str]) -> None:
+    """Load the models, connect, and begin to beat."""
+    global _current
+    settings = get_settings()
+    models = load_models(settings)
+    _current = build(settings, models, [Lane(queue) for queue in queues])
+    _current.heartbeat.start()
+    log.info("worker_started", lanes=list(queues), models=models.references, engine=models.engine_name)
+
+
+def stop() -> None:
+    """Hand back what is held, stop beating and sign off."""
+    global _current
+    if _current is None:
+        return
+    drainer, _current = _current, None
+    drainer.heartbeat.close()
+    try:
+        claim.hand_back_all(drainer.db, drainer.worker)
+        registry.leave(drainer.db, drainer.worker)
+    except InkqueueError as error:
+        log.warning("sign_off_failed", reason=error.detail)
+    drainer.db.close()
+
+
+def build(
+    settings: Settings, models: Models, serve: Sequence[Lane], *, blobs: Blobs | None = None
+) -> Drainer:
+    """Put a drainer together; nothing runs yet."""
+    db = Database(settings.sqlalchemy_url, "worker", 2)
+    metrics = Metrics()
+    hints = Hints(lanes.connect(settings, timeout_s=1.0))
+    worker = parent.worker_id()
+    info: WorkerInfo = {
+        "id": worker,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "role": "worker",
+        "lane": ",".join(serve),
+        "device": models.device,
+        "engine": models.engine_name,
+        "models": list(models.references),
+    }
+    heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models.names)
+    served = Served(models.names, models.references, models.engine_class)
+    store = blobs or open_blobs(settings)
+    return Drainer(settings, db, store, models, served, worker, heartbeat, hints, metrics, parent.is_stopping)
