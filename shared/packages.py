@@ -1,4 +1,4 @@
-"""Model packages: directories `<name>/<version>/` with a card, found, chosen and checked without any engine."""
+"""Model packages: directories `<name>/<version>/` with a card, found, chosen and checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "models"
 
 
 class InputCard(TypedDict):
-    """What the network takes: `float32[N, *shape]`, made of 8-bit values v as (v · scale − mean) / std a channel."""
+    """What the network takes: `float32[N, *shape]`, of 8-bit values v: (v · scale − mean) / std a channel."""
 
     shape: list[int]
     scale: float
@@ -39,10 +39,10 @@ class PreparationCard(TypedDict):
 
 
 class ThresholdRow(TypedDict):
-    """One promise: above `threshold` at most `target_error` of the accepted answers are wrong.
+    """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
 
-    `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration images;
-    `certified` says whether it lies at or under the target.
+    `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration
+    images; `certified` says whether it lies at or under the target.
     """
 
     target_error: float
@@ -147,7 +147,7 @@ Packages = Mapping[tuple[str, str], ModelPackage]
 
 
 def find_packages(dirs: Iterable[Path] = ()) -> Packages:
-    """Read the cards of all packages: the shipped ones, then those of `dirs`; a version found twice counts once.
+    """Read the cards of all packages: the shipped ones, then those of `dirs`; the first of a version counts.
 
     A directory without a readable card is left out with a warning, so that one bad package stops nobody.
     """
@@ -183,7 +183,7 @@ def load_package(path: Path) -> ModelPackage:
         name=card["name"],
         version=card["version"],
         path=path,
-        card=cast(ModelCard, card),
+        card=cast("ModelCard", card),
         sha256=hashlib.sha256(raw).hexdigest(),
     )
 

@@ -1,4 +1,4 @@
-"""Decode any upload: the common kinds by OpenCV at once, everything else, and every doubt, by Pillow and PDFium."""
+"""Decode any upload: common kinds by OpenCV at once, everything else by Pillow and PDFium."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def decode(data: bytes, *, page: int = 0, max_pixels: int) -> DecodedImage:
     """Decode one picture; `page` counts from 1 in a TIFF or PDF, 0 is the first page.
 
     Raises:
-        ItemError: `EmptyFile`, `UnsupportedFormat` (no known signature), `UndecodableImage` (known, but broken),
-            `ImageTooLarge` (before anything is allocated), `NestedArchive`, `EncryptedItem`; nothing else.
+        ItemError: `EmptyFile`, `UnsupportedFormat` (no known signature), `UndecodableImage` (known but
+            broken), `ImageTooLarge` (before anything is allocated), `NestedArchive`,
+            `EncryptedItem`; nothing else.
     """
     if data.startswith(PNG_START):
         return _png(data, max_pixels)

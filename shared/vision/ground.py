@@ -49,7 +49,7 @@ def _blend(pixels: Pixels, ground: int) -> Pixels:
 
 
 def is_light(grey: Pixels) -> bool:
-    """Say whether the ground is light: which side of Otsu's threshold the border ring and the whole lie on."""
+    """Say whether the ground is light: on which side of Otsu's threshold border and whole lie."""
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light = grey > threshold
     depth = max(1, min(grey.shape) // 20)

@@ -112,7 +112,7 @@ def drop_specks(mask: Mask) -> tuple[Mask, list[tuple[int, int, int, int]]] | No
 
 
 def are_several(boxes: list[tuple[int, int, int, int]]) -> bool:
-    """Say whether pieces stand side by side like several digits: apart, and each nearly as tall as the tallest."""
+    """Say whether pieces stand side by side like digits: apart, each nearly as tall as the tallest."""
     tallest = max(h for _, _, _, h in boxes)
     tall = sorted((x, x + w) for x, _, w, h in boxes if h >= 0.6 * tallest)
     return any(after[0] > before[1] for before, after in pairwise(tall))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-import pypdfium2 as pdfium  # type: ignore[import-untyped]  # the package ships no types
+import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from shared.errors import EncryptedItem, ItemError, TooManyPages, UndecodableImage

@@ -14,7 +14,7 @@ from shared.vision import tiff
 from shared.vision.signature import DecodedImage, Pixels, check_size
 
 try:
-    import pillow_heif  # type: ignore[import-not-found]  # optional
+    import pillow_heif
 except ImportError:
     _HAS_HEIF = False
 else:
@@ -83,7 +83,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turn the image as its EXIF orientation says; a broken EXIF block turns nothing."""
     try:
         turned = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
-    except Exception:  # noqa: BLE001  # the picture itself is fine
+    except Exception:  # the picture itself is fine
         return image
     return ImageOps.exif_transpose(image) if turned else image
 

@@ -99,7 +99,7 @@ def _single_channel(pixels: Pixels) -> Pixels | None:
 
 
 def is_mnist_like(grey: Pixels) -> bool:
-    """Say whether a 28×28 picture has MNIST's own measures: dark ground, a box of about 20, mass in the middle.
+    """Say whether a 28×28 picture has MNIST's own measures: a box of about 20, the mass in the middle.
 
     All 70,000 of MNIST have a longer side of 19 or 20 and the centre of mass within 0.52 of (14, 14).
     """
@@ -117,10 +117,10 @@ def is_mnist_like(grey: Pixels) -> bool:
 
 
 def centre(ink: Ink) -> tuple[Pixels, float]:
-    """Scale ink into a 20×20 box and shift its centre of mass to the middle of 28×28; return the stroke width too.
+    """Scale ink into a 20×20 box and shift its centre of mass to the middle; return the stroke width too.
 
-    The recipe of NIST's digits as QMNIST recovered it: square box, area resampling, maximum to 255, whole-pixel
-    shift (Yadav and Bottou, "Cold Case: The Lost MNIST Digits", 2019).
+    The recipe of NIST's digits as QMNIST recovered it: square box, area resampling, maximum to 255,
+    whole-pixel shift (Yadav and Bottou, "Cold Case: The Lost MNIST Digits", 2019).
     """
     strength, width = ink.strength, ink.stroke_width * BOX / max(ink.strength.shape)
     if width < _THIN and max(strength.shape) > BOX:

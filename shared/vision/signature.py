@@ -49,8 +49,8 @@ ARCHIVE = "archive"
 class DecodedImage(NamedTuple):
     """A decoded picture.
 
-    `pixels` is uint8, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, upright; `width` and `height` are those of
-    the upload after its EXIF orientation.
+    `pixels` is uint8, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, upright; `width` and `height` are
+    those of the upload after its EXIF orientation.
     """
 
     pixels: Pixels

@@ -1,4 +1,4 @@
-"""The page directory of a TIFF, walked by hand: loops, bombs of pages and thumbnails are seen before any decoder."""
+"""The page directory of a TIFF, walked by hand: loops and thumbnails are seen before any decoder."""
 
 from __future__ import annotations
 

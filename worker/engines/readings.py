@@ -1,56 +1,13 @@
-"""From prepared pictures to answers: probabilities, confidence, decision and reasons, a batch at once."""
+"""Read a batch of prepared pictures with an engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from shared.packages import ModelPackage
 from shared.vision import Prepared
-from worker.engines.protocol import Engine, Floats
-
-LOW_CONFIDENCE = "low_confidence"
-NOT_A_DIGIT = "not_a_digit"
-BLANK = "blank"
-BATCH = 128
-"""Images that the network sees at once; larger batches fall out of the cache."""
-
-
-@dataclass(frozen=True)
-class Readings:
-    """Answers of N images in their order.
-
-    `prediction` int16: index into the package's labels, −1 for none. `confidence` float32: the calibrated
-    probability of being right, NaN where there is no prediction. `probabilities` float32 (N, labels): junk
-    left out, not renormalised, zeros for a blank. `accept` bool. `reasons`: why a person should look, empty
-    when accepted.
-    """
-
-    prediction: NDArray[np.int16]
-    confidence: Floats
-    probabilities: Floats
-    accept: NDArray[np.bool_]
-    reasons: list[tuple[str, ...]]
-
-    def __len__(self) -> int:
-        return len(self.prediction)
-
-
-def to_batch(package: ModelPackage, prepared: Sequence[Prepared]) -> Floats:
-    """Stack pictures into the network's input float32 (N, C, H, W), scaled as the card says."""
-    card = package.card["input"]
-    channels, height, width = package.shape
-    pixels = np.array([item.image for item in prepared]).reshape(len(prepared), height, width, channels)
-    mean, std = (np.asarray(card[key], np.float32) for key in ("mean", "std"))
-    if channels == 1:
-        scaled = pixels.reshape(-1, 1, height, width) * np.float32(card["scale"] / std[0])
-        scaled -= np.float32(mean[0] / std[0])
-        return np.asarray(scaled, np.float32)
-    values = (pixels * np.float32(card["scale"]) - mean) / std
-    return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)
+from shared.vision.readings import BATCH, Readings, read
+from worker.engines.protocol import Engine
 
 
 def classify(
@@ -62,56 +19,4 @@ def classify(
     batch: int = BATCH,
 ) -> Readings:
     """Read pictures; `target_error` is one for all or one an image, None the card's default."""
-    count, labels = len(prepared), package.labels
-    probabilities = np.zeros((count, len(package.outputs)), np.float32)
-    readable = np.array([BLANK not in item.reasons for item in prepared], bool)
-    chosen = np.flatnonzero(readable)
-    for start in range(0, len(chosen), batch):
-        part = chosen[start : start + batch]
-        logits = engine.infer(to_batch(package, [prepared[index] for index in part]))
-        probabilities[part] = softmax(logits, package.card["temperature"])
-    best = probabilities.argmax(axis=1) if count else np.zeros(0, np.intp)
-    public = np.array([labels.index(name) if name in labels else -1 for name in package.outputs], np.int16)
-    prediction = np.where(readable, public[best], np.int16(-1)).astype(np.int16)
-    confidence = probabilities.max(axis=1, initial=0.0)
-    confidence[prediction < 0] = np.nan
-    sure = confidence >= _thresholds(package, target_error, count)
-    order = [package.outputs.index(name) for name in labels]
-    reasons = _reasons(prepared, prediction, sure)
-    return Readings(
-        prediction=prediction,
-        confidence=confidence,
-        probabilities=np.ascontiguousarray(probabilities[:, order]),
-        accept=np.array([not why for why in reasons], bool),
-        reasons=reasons,
-    )
-
-
-def softmax(logits: Floats, temperature: float) -> Floats:
-    """Return probabilities (N, K) of logits at a temperature (Guo et al., arXiv 1706.04599)."""
-    scaled = logits / np.float32(temperature)
-    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
-
-
-def _thresholds(
-    package: ModelPackage, target_error: float | Sequence[float | None] | None, count: int
-) -> NDArray[np.float64]:
-    """Return each image's least accepted confidence."""
-    if target_error is None or isinstance(target_error, float | int):
-        return np.full(count, package.threshold(target_error))
-    known = {wish: package.threshold(wish) for wish in set(target_error)}
-    return np.array([known[wish] for wish in target_error], np.float64)
-
-
-def _reasons(
-    prepared: Sequence[Prepared], prediction: NDArray[np.int16], sure: NDArray[np.bool_]
-) -> list[tuple[str, ...]]:
-    """Join the picture's reasons with the network's."""
-    reasons = [item.reasons for item in prepared]
-    for index in np.flatnonzero(~sure):
-        if BLANK in reasons[index]:
-            continue
-        why = NOT_A_DIGIT if prediction[index] < 0 else LOW_CONFIDENCE
-        reasons[index] = (*reasons[index], why)
-    return reasons
+    return read(package, engine.infer, prepared, target_error=target_error, batch=batch)

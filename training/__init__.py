@@ -1,0 +1,1 @@
+"""From MNIST to a model package: data, augmentation, network, training, measuring, export."""

@@ -1,0 +1,5 @@
+"""Start the laboratory's commands."""
+
+from training.commands import app
+
+app()

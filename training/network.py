@@ -1,0 +1,54 @@
+"""The network: five small convolutions that halve the picture early, made for one CPU core."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+SIDE = 28
+LAYERS: tuple[tuple[int, int], ...] = ((16, 1), (32, 2), (64, 2), (64, 1), (96, 2))
+"""Channels and stride of each 3×3 convolution; 28 → 28 → 14 → 7 → 7 → 4 pixels, 4.6M products."""
+
+
+class DigitNet(nn.Module):
+    """Map float images (N, 1, 28, 28) in 0..1 to logits (N, outputs)."""
+
+    def __init__(self, outputs: int = 10, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.features = nn.Sequential()
+        channels, side = 1, SIDE
+        for index, (width, stride) in enumerate(LAYERS):
+            self.features.add_module(f"conv{index}", nn.Conv2d(channels, width, 3, stride, 1, bias=False))
+            self.features.add_module(f"norm{index}", nn.BatchNorm2d(width))
+            self.features.add_module(f"relu{index}", nn.ReLU(inplace=True))
+            channels, side = width, -(-side // stride)
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels * side * side, outputs)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+
+def fold(network: DigitNet) -> nn.Sequential:
+    """Return the same function for serving: normalisation folded into the convolutions, no dropout."""
+    network = network.eval()
+    layers: list[nn.Module] = []
+    children = list(network.features.children())
+    for conv, norm in zip(children[0::3], children[1::3], strict=True):
+        layers += [_fuse(conv, norm), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), network.head[2]).eval()
+
+
+def _fuse(conv: nn.Module, norm: nn.Module) -> nn.Module:
+    """Fold one normalisation into its convolution."""
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count what was learned."""
+    return sum(parameter.numel() for parameter in network.parameters())
