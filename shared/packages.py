@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
+from shared.bundled import bundled
 from shared.errors import ModelCorrupt, UnknownModel
 
 log = logging.getLogger(__name__)
 
 CARD = "model.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-SHIPPED = Path(__file__).resolve().parents[1] / "models"
+SHIPPED = bundled("models")
 """The packages that come with the product."""
 
 

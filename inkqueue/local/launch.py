@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 ON_LINUX: bool = sys.platform == "linux"
 _libc = ctypes.CDLL(None) if ON_LINUX else None
 
@@ -53,6 +54,18 @@ def die_with_parent(orphan_signal: signal.Signals) -> Callable[[], None]:
                 os._exit(1)
 
     return prepare_child
+
+
+def signal_when_parent_dies(number: signal.Signals) -> None:
+    """Have the kernel send this process a signal when the one that started it dies."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have orphaned grandchildren handed to this process, so that it can collect them."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def start(launch: Launch, log: Path) -> subprocess.Popen[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -144,6 +145,10 @@ class Postgres:
             grace_s=30.0,
         )
 
+    def recover(self) -> None:
+        """Clear the way for a restart after the server has died."""
+        self._remove_stale_pid_file()
+
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
         try:
@@ -230,7 +235,8 @@ class Postgres:
             pid_file.unlink(missing_ok=True)
             return
         for number, patience_s in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0)):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
             end = time.monotonic() + patience_s
             while time.monotonic() < end:
                 if not mentions(pid, self.data):

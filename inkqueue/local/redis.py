@@ -12,6 +12,8 @@ from pathlib import Path
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.launch import Launch
 
+READS_BEFORE_GIVING_UP = 3
+
 CONFIG = """\
 # Written by `inkqueue up` at every start.
 bind 127.0.0.1
@@ -78,6 +80,8 @@ class Redis:
         self.databases = databases
         self.port = 0
         self.password = ""
+        self._failures = 0
+        self._was_ready = False
 
     def url(self, database: int = 0) -> str:
         """Return the address of one of the databases."""
@@ -116,15 +120,26 @@ class Redis:
                     if not part:
                         return False
                     answer += part
-                return b"+PONG" in answer
+                self._was_ready = b"+PONG" in answer
+                return self._was_ready
         except OSError:
             return False
 
-    def set_aside(self) -> None:
-        """Start with an empty folder next time: Redis holds hints only, so a broken file may go."""
-        aside = self.folder.with_name("redis.broken")
-        shutil.rmtree(aside, ignore_errors=True)
-        self.folder.rename(aside)
+    def recover(self) -> None:
+        """Clear the way for a restart; when the server dies again and again, without its file.
+
+        Redis holds hints only: a file that it cannot read may go.
+        """
+        self._failures = 0 if self._was_ready else self._failures + 1
+        self._was_ready = False
+        if self._failures == READS_BEFORE_GIVING_UP:
+            for name in ("appendonlydir", "appendonly.aof"):
+                found = self.folder / name
+                if found.exists():
+                    aside = self.folder / f"{name}.broken"
+                    shutil.rmtree(aside, ignore_errors=True)
+                    aside.unlink(missing_ok=True)
+                    found.rename(aside)
 
     def _remembered(self, name: str) -> str | None:
         path = self.folder / name

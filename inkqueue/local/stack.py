@@ -1,0 +1,179 @@
+"""The whole of inkqueue on one machine: which processes, in which order, with which addresses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from inkqueue.local.errors import LocalStackError
+from inkqueue.local.home import Home, default_home
+from inkqueue.local.launch import Launch, adopt_orphans
+from inkqueue.local.leftovers import stop_leftovers
+from inkqueue.local.postgres import Postgres
+from inkqueue.local.redis import Redis
+from inkqueue.local.supervisor import Supervisor
+
+SERVER_START_S = 60.0
+MIGRATE_S = 120.0
+READY_S = 120.0
+URL_NAMES = ("INKQUEUE_DATABASE_URL", "INKQUEUE_REDIS_URL", "INKQUEUE_STORAGE_URL")
+
+
+def default_workers() -> int:
+    """Return one bulk worker a core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What a person may choose; everything else follows."""
+
+    home: Path = field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = field(default_factory=default_workers)
+
+
+class Stack:
+    """PostgreSQL, Redis, API, workers and steward under one supervisor."""
+
+    def __init__(self, options: StackOptions, say: Callable[[str], None]) -> None:
+        """Start nothing yet; `say` tells the person at the terminal what happens."""
+        self.options = options
+        self.say = say
+        self.home = Home(options.home)
+        self.supervisor = Supervisor(self.home, say)
+        self.urls: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        """Return the address of the API."""
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
+        return f"http://{host}:{self.options.port}"
+
+    def start(self) -> None:
+        """Start everything; return when the service answers that it is ready.
+
+        Raises:
+            LocalStackError: the folder or the port is taken, or something does not start.
+        """
+        adopt_orphans()
+        self.home.hold()
+        self.home.describe_holder(f"pid {os.getpid()}, {self.url}")
+        for name in stop_leftovers(self.home):
+            self.say(f"stopped {name}, left over from a stack that was killed")
+        self._check_port()
+        self._start_services()
+        self._migrate()
+        self._start_own()
+        self.supervisor.wait_until("The service is", self.is_ready, READY_S)
+        self.supervisor.settled = True
+
+    def is_ready(self) -> bool:
+        """Ask the API whether it can work."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def stop(self) -> None:
+        """Stop everything in order: no new work, finish what is in hand, then the services.
+
+        A second request to stop ends all patience; nothing that was acknowledged is lost even then.
+        """
+        workers = [name for name in self.supervisor.children if name.startswith("worker")]
+        self.supervisor.stop(["api"], [*workers, "steward"], ["redis"], ["postgres"])
+        self.home.release()
+
+    def _check_port(self) -> None:
+        family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.options.host, self.options.port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise LocalStackError(
+                        f"Port {self.options.port} is taken by another program. "
+                        f"Choose another: inkqueue up --port {self.options.port + 1} "
+                        f"(or make run PORT={self.options.port + 1})."
+                    ) from error
+                raise LocalStackError(
+                    f"Cannot listen on {self.options.host}:{self.options.port}: {error.strerror}."
+                ) from error
+
+    def _start_services(self) -> None:
+        """Start PostgreSQL and Redis together, unless the environment names running ones."""
+        given = {name: os.environ[name] for name in URL_NAMES if os.environ.get(name)}
+        began = time.monotonic()
+        servers: list[Postgres | Redis] = []
+        if "INKQUEUE_REDIS_URL" not in given:
+            redis = Redis(self.home.path)
+            self._serve(redis)
+            servers.append(redis)
+            self.urls["INKQUEUE_REDIS_URL"] = redis.url()
+        if "INKQUEUE_DATABASE_URL" not in given:
+            postgres = Postgres(self.home.path)
+            self._serve(postgres)
+            servers.append(postgres)
+            self.urls["INKQUEUE_DATABASE_URL"] = postgres.url()
+        for server in servers:
+            self.supervisor.wait_until(type(server).__name__, server.is_ready, SERVER_START_S)
+            if isinstance(server, Postgres):
+                server.create_database()
+        self.urls["INKQUEUE_STORAGE_URL"] = f"file://{quote(str(self.home.storage))}"
+        self.urls |= given
+        names = " and ".join(sorted(type(server).__name__ for server in servers))
+        if names:
+            self.say(f"{names} {'is' if len(servers) == 1 else 'are'} up ({time.monotonic() - began:.1f} s)")
+
+    def _serve(self, server: Postgres | Redis) -> None:
+        server.prepare()
+        self.supervisor.add(server.launch(), before_start=server.recover)
+
+    def _migrate(self) -> None:
+        began = time.monotonic()
+        self.supervisor.run_once(self._python("migrate", "shared.migrate"), MIGRATE_S)
+        self.say(f"Database schema is current ({time.monotonic() - began:.1f} s)")
+
+    def _start_own(self) -> None:
+        self.supervisor.add(self._python("api", "api"))
+        for number in range(1, self.options.workers + 1):
+            self.supervisor.add(self._worker(f"worker-{number}", "bulk"))
+        self.supervisor.add(self._worker("worker-interactive", "interactive"))
+        self.supervisor.add(self._python("steward", "worker.steward"))
+
+    def _worker(self, name: str, lane: str) -> Launch:
+        celery = ["-A", "worker.app", "worker", "-P", "prefork", "-c", "1", "-Q", lane, "-n", f"{name}@%h"]
+        return self._python(name, "celery", *celery, "--loglevel", "INFO", grace_s=25.0)
+
+    def _python(self, name: str, module: str, *arguments: str, grace_s: float = 10.0) -> Launch:
+        return Launch(
+            name=name,
+            argv=[sys.executable, "-m", module, *arguments],
+            cwd=self.home.run,  # `-m` looks into the current folder first: that must be ours
+            env=self.environment(),
+            stop_signal=signal.SIGTERM,
+            grace_s=grace_s,
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        """Return what our processes find in their environment beside the caller's own."""
+        return {
+            **self.urls,
+            "INKQUEUE_HOME": str(self.home.path),
+            "INKQUEUE_HOST": self.options.host,
+            "INKQUEUE_PORT": str(self.options.port),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            "PYTHONUNBUFFERED": "1",
+        }
