@@ -34,7 +34,9 @@ def export(network: nn.Module, folder: Path) -> None:
     example = torch.zeros(2, 1, SIDE, SIDE)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
-    torch.export.save(program, folder / PT2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about weights on several devices; ours are on one
+        torch.export.save(program, folder / PT2)
     _write_onnx(network, example, folder / ONNX)
     _compare(network, folder)
 

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.vision.ground import even_light, is_light, to_grey
+from shared.vision.ground import even_light, is_light_ground, shrink, to_grey
 from shared.vision.signature import Pixels
 
-WORK_SIDE = 512
-"""Pictures are searched at this size; the crop is then taken from the full picture."""
+WORK_SIDE = 256
+"""Pictures are searched at this size or up to twice it; of a small find the full one is looked at again."""
 _LEAST_CONTRAST = 24.0
+"""Grey levels between ink and ground below which there is nothing to read."""
 _LEAST_SIGNAL = 4.0
-"""Ink must differ from the ground by this many of its own deviations."""
+"""Ink must differ from the ground by this many of the ground's deviations."""
 _SPECK = 0.03
 """A piece of ink below this share of the largest is a speck."""
 _SOFT_SIDE = 60
 """Below this side the grey values, not the mask, carry the shape."""
+_MARGIN = 0.25
 
 Mask = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Ink:
-    """The crop of a digit's ink: `strength` 0–255, light on dark, tight."""
+    """The crop of a digit's ink: `strength` 0–255, light on dark, tight; `stroke_width` in its pixels."""
 
     strength: Pixels
     stroke_width: float
@@ -37,96 +41,125 @@ class Ink:
     several: bool
 
 
+class _Split(NamedTuple):
+    """Dark ink on light ground, parted by Otsu's threshold."""
+
+    grey: Pixels
+    mask: Mask
+    ground: float
+    ink: float
+
+
 def find_ink(pixels: Pixels) -> Ink | None:
     """Find the digit in a picture of any size and colour; None where there is no ink worth the name."""
     whole = to_grey(pixels)
-    factor = WORK_SIDE / max(whole.shape)
-    grey = whole if factor >= 1 else _shrink(whole, factor)
-    grey = even_light(grey if is_light(grey) else 255 - grey)
-    found = _threshold(grey)
-    if found is None:
+    step = max(max(whole.shape) // WORK_SIDE, 1)
+    split = split_ink(shrink(whole, step))
+    kept = drop_specks(split.mask) if split else None
+    if split is None or kept is None:
         return None
-    mask, ground, level = found
-    kept = drop_specks(mask)
-    if kept is None:
-        return None
-    mask, boxes = kept
-    x, y, width, height = cv2.boundingRect(mask)
+    mask, box, boxes = kept
+    share, contact = cv2.countNonZero(mask) / mask.size, _edge_contact(mask)
+    if step > 1 and max(box[2:]) < WORK_SIDE // 2:
+        closer = _look_closer(whole, box, step)
+        if closer is not None:
+            split, (mask, box, boxes) = closer
+    x, y, width, height = box
     crop = (slice(y, y + height), slice(x, x + width))
-    strength = _strength(grey[crop], mask[crop], ground, level)
     return Ink(
-        strength=strength,
+        strength=_strength(split, mask, crop),
         stroke_width=stroke_width(mask[crop]),
-        share=float(np.count_nonzero(mask)) / mask.size,
+        share=share,
         components=len(boxes),
-        edge_contact=_edge_contact(mask),
+        edge_contact=contact,
         several=are_several(boxes),
     )
 
 
-def _shrink(grey: Pixels, factor: float) -> Pixels:
-    """Reduce a picture by area."""
-    size = (
-        max(round(grey.shape[1] * factor), 1),
-        max(round(grey.shape[0] * factor), 1),
-    )
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]  # 8 bits stay 8
+def _look_closer(whole: Pixels, box: Box, step: int) -> tuple[_Split, tuple[Mask, Box, list[Box]]] | None:
+    """Take the surroundings of a small find from the full picture, and part and clean them anew."""
+    x, y, width, height = (value * step for value in box)
+    margin = _MARGIN * max(width, height) + 2 * step
+    left, top = max(int(x - margin), 0), max(int(y - margin), 0)
+    cut = whole[top : int(y + height + margin) + 1, left : int(x + width + margin) + 1]
+    split = split_ink(shrink(cut, max(max(cut.shape) // WORK_SIDE, 1)))
+    kept = drop_specks(split.mask) if split else None
+    return (split, kept) if split and kept else None
 
 
-def _threshold(grey: Pixels) -> tuple[Mask, float, float] | None:
-    """Split ink from ground by Otsu; return mask, ground level and ink level, None for a blank."""
-    _, mask = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
-    dark = mask > 0
-    count = int(np.count_nonzero(dark))
-    if not 0 < count < dark.size:
+def split_ink(grey: Pixels) -> _Split | None:
+    """Part ink from ground: polarity from content, even light, Otsu; None for a blank."""
+    level, light = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    if is_light_ground(np.asarray(light, np.uint8)):
+        level, mask = int(level), np.asarray(cv2.bitwise_not(light), np.uint8)
+    else:
+        grey, level, mask = 255 - grey, 254 - int(level), np.asarray(light, np.uint8)
+    evened = even_light(grey)
+    if evened is not None:
+        grey = evened
+        found, dark = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+        level, mask = int(found), np.asarray(dark, np.uint8)
+    levels = _levels(grey, level)
+    return None if levels is None else _Split(grey, mask, *levels)
+
+
+def _levels(grey: Pixels, level: int) -> tuple[float, float] | None:
+    """Return the usual brightness of ground and ink, None where they hardly differ."""
+    histogram = np.asarray(cv2.calcHist([grey], [0], None, [256], [0, 256])).ravel()
+    counts = histogram.cumsum()
+    dark, total = counts[level], counts[-1]
+    if not 0 < dark < total:
         return None
-    ground_values = grey[~dark]
-    ground, deviation = float(np.median(ground_values)), float(ground_values.std())
-    ink = float(np.median(grey[dark]))
+    ink, ground = np.searchsorted(counts, (dark / 2, (dark + total) / 2))
+    apart = np.arange(level + 1, 256) - float(ground)
+    deviation = float(np.sqrt((histogram[level + 1 :] * apart * apart).sum() / (total - dark)))
     if ground - ink < max(_LEAST_CONTRAST, _LEAST_SIGNAL * deviation):
         return None
-    return mask.astype(np.uint8, copy=False), ground, ink
+    return float(ground), float(ink)
 
 
-def _strength(grey: Pixels, mask: Mask, ground: float, level: float) -> Pixels:
+def _strength(split: _Split, mask: Mask, crop: tuple[slice, slice]) -> Pixels:
     """Return how inked each pixel is: the mask of a large crop, grey values of a small one."""
-    if max(mask.shape) >= _SOFT_SIDE:
-        return mask
-    soft = np.clip((ground - grey.astype(np.float32)) * (255 / (ground - level)), 0, 255)
-    near = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    return np.where(near > 0, soft, 0).astype(np.uint8)
+    if max(mask[crop].shape) >= _SOFT_SIDE:
+        return mask[crop]
+    soft = (split.ground - split.grey[crop].astype(np.float32)) * (255 / (split.ground - split.ink))
+    near = cv2.dilate(mask, np.ones((3, 3), np.uint8))[crop]
+    return np.where(near > 0, soft.clip(0, 255), 0).astype(np.uint8)
 
 
-def drop_specks(mask: Mask) -> tuple[Mask, list[tuple[int, int, int, int]]] | None:
-    """Drop pieces that are dust, and return the rest with the box (x, y, w, h) of each piece."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count < 2:
+def drop_specks(mask: Mask) -> tuple[Mask, Box, list[Box]] | None:
+    """Drop pieces that are dust; return the rest, its box (x, y, w, h) and the box of each piece."""
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
         return None
+    inner = np.ascontiguousarray(mask[top : top + height, left : left + width])
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    keep = areas >= max(_SPECK * float(areas.max()), 1.0)
-    boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in stats[1:][keep]]
+    keep = areas >= _SPECK * float(areas.max())
+    boxes = [(int(x) + left, int(y) + top, int(w), int(h)) for x, y, w, h, _ in stats[1:][keep]]
     if keep.all():
-        return mask, boxes
+        return mask, (left, top, width, height), boxes
     table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
-    return table[labels], boxes
+    cleaned = np.zeros_like(mask)
+    cleaned[top : top + height, left : left + width] = table[labels]
+    x, y, w, h = cv2.boundingRect(cleaned)
+    return cleaned, (x, y, w, h), boxes
 
 
-def are_several(boxes: list[tuple[int, int, int, int]]) -> bool:
+def are_several(boxes: list[Box]) -> bool:
     """Say whether pieces stand side by side like digits: apart, each nearly as tall as the tallest."""
+    if len(boxes) < 2:
+        return False
     tallest = max(h for _, _, _, h in boxes)
     tall = sorted((x, x + w) for x, _, w, h in boxes if h >= 0.6 * tallest)
     return any(after[0] > before[1] for before, after in pairwise(tall))
 
 
 def stroke_width(mask: Mask) -> float:
-    """Return the usual width of the strokes in pixels: area over half the outline's length."""
-    distance = cv2.distanceTransform(
-        cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
-        cv2.DIST_L2,
-        3,
-    )
-    ridge = distance[distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))]
-    ridge = ridge[ridge > 0]
+    """Return the usual width of the strokes in pixels: twice the distance from their ridges to the ground."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
+    ridge = distance[(distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))) & (padded > 0)]
     return float(2 * np.median(ridge) - 1) if ridge.size else 0.0
 
 

@@ -61,9 +61,10 @@ def read(
     target_error: float | Sequence[float | None] | None = None,
     batch: int = BATCH,
 ) -> Readings:
-    """Read pictures with a network's function from batch to logits, which knows nothing of temperature.
+    """Read pictures with a network's function from batch to logits, without temperature.
 
-    `target_error` is one for all or one an image, None the card's default. Blank pictures never reach the network.
+    `target_error` is one for all or one an image, None the card's default. Blank pictures never
+    reach the network.
     """
     count, labels = len(prepared), package.labels
     probabilities = np.zeros((count, len(package.outputs)), np.float32)
