@@ -86,7 +86,9 @@ class Home:
         return path
 
     def record(self, processes: Mapping[str, tuple[int, str]]) -> None:
-        """Remember which processes run, by name: pid and start time."""
+        """Remember which processes run, by name: pid and start time; only the holder of the folder may."""
+        if self._lock is None:
+            return
         self.write_private("run/processes.json", json.dumps(processes))
 
     def recorded(self) -> dict[str, tuple[int, str]]:

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ SETTINGS: Mapping[str, str] = {
     "autovacuum_naptime": "5s",
     "autovacuum_vacuum_cost_delay": "1ms",
     "random_page_cost": "1.1",
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),  # 0.02 s instead of 5
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
@@ -219,6 +221,7 @@ class Postgres:
         done = self._run(
             *("initdb", "-D", str(self.data), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
+            *(["--sync-method=syncfs"] if sys.platform == "linux" else []),
         )
         if done.returncode != 0:
             reason = done.stderr.strip() or done.stdout.strip()
@@ -226,14 +229,16 @@ class Postgres:
 
     def _remove_stale_pid_file(self) -> None:
         """Stop a server that was left running here; forget one whose pid now belongs to somebody else."""
-        pid_file = self.data / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().split()[0])
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
-            return
-        if not mentions(pid, self.data):
-            pid_file.unlink(missing_ok=True)
-            return
+            pid = 0
+        if pid and mentions(pid, self.data):
+            self._stop_leftover(pid)
+        for stale in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
+            stale.unlink(missing_ok=True)
+
+    def _stop_leftover(self, pid: int) -> None:
         for number, patience_s in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
