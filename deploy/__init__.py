@@ -1,0 +1,1 @@
+"""What ships the service: images, their health checks, and the pages written from the code."""

@@ -1,0 +1,1 @@
+"""Tests of images, compose file and health checks."""
