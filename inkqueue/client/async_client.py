@@ -83,6 +83,18 @@ class AsyncClient:
         async for state in self._driver.iterate(operations.list_jobs(self._policy, filters, limit)):
             yield AsyncJob(self, state)
 
+    async def cancel(self, job_id: str) -> AsyncJob:
+        """Stop a job by its id; see `Job.cancel`."""
+        return AsyncJob(self, await self._driver.run(operations.cancel_job(self._policy, job_id)))
+
+    async def retry(self, job_id: str) -> AsyncJob:
+        """Make a new job of a job's items that did not succeed; see `Job.retry`."""
+        return AsyncJob(self, await self._driver.run(operations.retry_job(self._policy, job_id)))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a finished job by its id; see `Job.delete`."""
+        await self._driver.run(operations.delete_job(self._policy, job_id))
+
     async def models(self) -> list[ModelCard]:
         """List the model packages that the service offers."""
         return await self._driver.run(operations.list_models(self._policy))
@@ -169,7 +181,7 @@ class AsyncJob(JobView):
 
     async def cancel(self) -> Self:
         """Stop the job; what is done is kept; harmless when it has ended."""
-        self.state = await self._driver.run(operations.cancel_job(self._policy, self.id))
+        self.state = (await self._client.cancel(self.id)).state
         return self
 
     async def retry(self) -> AsyncJob:
@@ -179,7 +191,7 @@ class AsyncJob(JobView):
             NothingToRetry: there is no such item.
             JobActive: the job has not ended.
         """
-        return AsyncJob(self._client, await self._driver.run(operations.retry_job(self._policy, self.id)))
+        return await self._client.retry(self.id)
 
     async def delete(self) -> None:
         """Delete the finished job with its inputs and results.
@@ -187,4 +199,4 @@ class AsyncJob(JobView):
         Raises:
             JobActive: the job has not ended.
         """
-        await self._driver.run(operations.delete_job(self._policy, self.id))
+        await self._client.delete(self.id)

@@ -21,7 +21,6 @@ def failure_of(error: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> Tran
     return TransportFailure(
         f"{_what(error)} {base_url}{_why(error)}.",
         arrived=not isinstance(error, _NEVER_SENT),
-        timed_out=isinstance(error, httpx.TimeoutException),
     )
 
 

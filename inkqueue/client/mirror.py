@@ -27,6 +27,7 @@ _WORDS = (
     (r"__(enter|exit)__", r"__a\1__"),
     (r"(?<!@property\n    )def (?!__init__|base_url)(\w+)\(", r"async def \1("),
     (r"(self\._driver\.run\()", r"await \1"),
+    (r"(self\._client\.\w+\()", r"await \1"),
     (r"(self\._driver\.close\(|self\.close\()", r"await \1"),
     (r"\bfor (\w+) in self\.(_driver\.iterate|watch)", r"async for \1 in self.\2"),
 )

@@ -83,6 +83,18 @@ class Client:
         for state in self._driver.iterate(operations.list_jobs(self._policy, filters, limit)):
             yield Job(self, state)
 
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job by its id; see `Job.cancel`."""
+        return Job(self, self._driver.run(operations.cancel_job(self._policy, job_id)))
+
+    def retry(self, job_id: str) -> Job:
+        """Make a new job of a job's items that did not succeed; see `Job.retry`."""
+        return Job(self, self._driver.run(operations.retry_job(self._policy, job_id)))
+
+    def delete(self, job_id: str) -> None:
+        """Delete a finished job by its id; see `Job.delete`."""
+        self._driver.run(operations.delete_job(self._policy, job_id))
+
     def models(self) -> list[ModelCard]:
         """List the model packages that the service offers."""
         return self._driver.run(operations.list_models(self._policy))
@@ -169,7 +181,7 @@ class Job(JobView):
 
     def cancel(self) -> Self:
         """Stop the job; what is done is kept; harmless when it has ended."""
-        self.state = self._driver.run(operations.cancel_job(self._policy, self.id))
+        self.state = (self._client.cancel(self.id)).state
         return self
 
     def retry(self) -> Job:
@@ -179,7 +191,7 @@ class Job(JobView):
             NothingToRetry: there is no such item.
             JobActive: the job has not ended.
         """
-        return Job(self._client, self._driver.run(operations.retry_job(self._policy, self.id)))
+        return self._client.retry(self.id)
 
     def delete(self) -> None:
         """Delete the finished job with its inputs and results.
@@ -187,4 +199,4 @@ class Job(JobView):
         Raises:
             JobActive: the job has not ended.
         """
-        self._driver.run(operations.delete_job(self._policy, self.id))
+        self._client.delete(self.id)

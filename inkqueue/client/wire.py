@@ -72,11 +72,10 @@ class Reply:
 class TransportFailure(Exception):
     """The network failed; `arrived` tells whether the request may have reached the service."""
 
-    def __init__(self, reason: str, *, arrived: bool, timed_out: bool = False) -> None:
+    def __init__(self, reason: str, *, arrived: bool) -> None:
         super().__init__(reason)
         self.reason = reason
         self.arrived = arrived
-        self.timed_out = timed_out
 
 
 @dataclass(frozen=True, slots=True)
