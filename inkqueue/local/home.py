@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +13,7 @@ from typing import TextIO
 from inkqueue.local.errors import LocalStackError
 
 ROOT_HOME = Path("/var/lib/inkqueue")
+URLS = "urls.env"
 PRIVATE = ("logs", "run", "storage")
 
 
@@ -21,6 +23,20 @@ def default_home(environment: Mapping[str, str] = os.environ) -> Path:
     if given:
         return Path(given).expanduser().resolve()
     return ROOT_HOME if os.geteuid() == 0 else Path.cwd() / ".inkqueue"
+
+
+def with_local_urls(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that points to the stack of this folder or user, where it names no other one.
+
+    What the environment says already counts; a home without a stack adds nothing.
+    """
+    try:
+        text = (default_home(environment) / URLS).read_text()
+    except OSError:
+        return dict(environment)
+    words = (word for word in shlex.split(text) if word != "export")
+    found = dict(word.split("=", 1) for word in words)
+    return {**found, **environment}
 
 
 class Home:
@@ -84,6 +100,11 @@ class Home:
             file.write(text)
         unfinished.replace(path)
         return path
+
+    def write_urls(self, values: Mapping[str, str]) -> Path:
+        """Keep the addresses of this stack in a file that a shell can read."""
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())]
+        return self.write_private(URLS, "\n".join(lines) + "\n")
 
     def record(self, processes: Mapping[str, tuple[int, str]]) -> None:
         """Remember which processes run, by name: pid and start time; only the holder of the folder may."""

@@ -51,7 +51,7 @@ class Stack:
         """Start nothing yet; `say` tells the person at the terminal what happens."""
         self.options = options
         self.say = say
-        self.home = Home(options.home)
+        self.home = Home(options.home.expanduser().absolute())
         self.supervisor = Supervisor(self.home, say)
         self.urls: dict[str, str] = {}
 

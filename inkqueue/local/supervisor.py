@@ -22,7 +22,7 @@ TAIL_LINES = 15
 HOPELESS = 5
 
 
-class Interrupted(Exception):  # noqa: N818  # nothing went wrong
+class Interrupted(Exception):
     """A person or the system asked the stack to stop."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -47,7 +48,7 @@ def run(
     code = 0
     try:
         began = time.monotonic()
-        console.print(f"Starting inkqueue on [bold]{options.home}[/]", soft_wrap=True)
+        console.print(f"Starting inkqueue on [bold]{stack.home.path}[/]", soft_wrap=True)
         stack.start()
         console.print(f"[green]inkqueue is ready[/] ({time.monotonic() - began:.1f} s)")
         code = _serve(stack, console, sample=sample, exit_when_done=exit_when_done)
@@ -81,8 +82,8 @@ def _serve(stack: Stack, console: Console, *, sample: bool, exit_when_done: bool
 
 def _tell(stack: Stack, console: Console) -> None:
     """Print every address that a person may need, and keep the three URLs in a file."""
-    exports = [f"export {name}='{url}'" for name, url in sorted(stack.urls.items())]
-    file = stack.home.write_private("urls.env", "\n".join(exports) + "\n")
+    exports = [f"export {name}={shlex.quote(url)}" for name, url in sorted(stack.urls.items())]
+    file = stack.home.write_urls({**stack.urls, "INKQUEUE_PORT": str(stack.options.port)})
     lines = [
         f"  Page        {stack.url}/",
         f"  API docs    {stack.url}/docs",
