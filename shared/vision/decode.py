@@ -12,18 +12,17 @@ from shared.vision import pdf, pillow, tiff
 from shared.vision.signature import (
     ARCHIVE,
     JPEG_END,
-    PNG_END,
     PNG_START,
     DecodedImage,
     Pixels,
     check_size,
     identify,
+    is_plain_png,
     jpeg_header,
     webp_size,
 )
 
 _PNG_PLAIN = frozenset((0, 2, 6))
-_PNG_SPECIAL = (b"tRNS", b"eXIf", b"acTL", b"iCCP")
 _TO_RGB = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
 
@@ -60,16 +59,11 @@ def _png(data: bytes, max_pixels: int) -> DecodedImage:
         raise UndecodableImage("The PNG is cut off in its header.")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     check_size(width, height, max_pixels)
-    if depth == 8 and colour in _PNG_PLAIN and data.endswith(PNG_END) and not _is_special(data):
+    if depth == 8 and colour in _PNG_PLAIN and is_plain_png(data):
         pixels = _opencv(data)
         if pixels is not None and pixels.shape[:2] == (height, width):
             return DecodedImage(pixels, width, height)
     return pillow.decode(data, "PNG", max_pixels=max_pixels)
-
-
-def _is_special(data: bytes) -> bool:
-    """Say whether a PNG may carry what OpenCV reads otherwise than we do."""
-    return data[37:41] != b"IDAT" and any(chunk in data for chunk in _PNG_SPECIAL)
 
 
 def _jpeg(data: bytes, max_pixels: int) -> DecodedImage:

@@ -83,7 +83,10 @@ def even_light(grey: Pixels) -> Pixels | None:
         return None
     small = shrink(grey, step)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_WIDEST, _WIDEST))
-    ground = cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (5, 5))
+    # Repeated beyond its border, a slope of light is closed to itself there too.
+    wide = cv2.copyMakeBorder(small, _WIDEST, _WIDEST, _WIDEST, _WIDEST, cv2.BORDER_REPLICATE)
+    closed = cv2.blur(cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel), (5, 5))
+    ground = closed[_WIDEST:-_WIDEST, _WIDEST:-_WIDEST]
     low, high, _, _ = cv2.minMaxLoc(ground)
     if high - low < _UNEVEN * max(high, 1.0):
         return None

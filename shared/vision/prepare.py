@@ -148,12 +148,12 @@ def _thicken(strength: Pixels, pixels: float) -> Pixels:
 def _place(box: Pixels) -> Pixels:
     """Put a 20×20 box into 28×28 so that its centre of mass comes nearest to (14, 14)."""
     mass = cv2.moments(box)
-    x = 14 - mass["m10"] / mass["m00"]
-    y = 14 - mass["m01"] / mass["m00"]
-    left, top = (min(max(round(v), 0), SIDE - BOX) for v in (x, y))
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    image[top : top + BOX, left : left + BOX] = box
-    return image
+    left = round(SIDE / 2 - mass["m10"] / mass["m00"])
+    top = round(SIDE / 2 - mass["m01"] / mass["m00"])
+    # Of a lopsided digit some of the box may leave the picture, as in MNIST.
+    image = np.zeros((SIDE + 2 * BOX, SIDE + 2 * BOX), np.uint8)
+    image[BOX + top : 2 * BOX + top, BOX + left : 2 * BOX + left] = box
+    return np.ascontiguousarray(image[BOX : BOX + SIDE, BOX : BOX + SIDE])
 
 
 def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from shared.errors import ImageTooLarge, UndecodableImage
 Pixels = NDArray[np.uint8]
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
-PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_PNG_SPECIAL = frozenset((b"tRNS", b"eXIf", b"acTL"))
+"""Chunks that change what is seen: transparency, orientation, animation."""
+_PNG_CHECKED = frozenset((b"IHDR", b"IDAT"))
 JPEG_END = b"\xff\xd9"
 
 _IMAGES: tuple[tuple[bytes, str], ...] = (
@@ -88,6 +91,27 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise UndecodableImage("The image has no pixels.")
     if width * height > max_pixels:
         raise ImageTooLarge(f"The image is {width} × {height} pixels; the limit is {max_pixels:,} pixels.")
+
+
+def is_plain_png(data: bytes) -> bool:
+    """Say whether a PNG is whole and has nothing but pixels that decoders agree on (RFC 2083, chunk layout).
+
+    Raises:
+        UndecodableImage: a checksum of the pixels is wrong.
+    """
+    at, end = 8, len(data)
+    while at + 12 <= end:
+        kind, following = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if kind == b"IEND":
+            return True
+        if following > end or kind in _PNG_SPECIAL or not (kind in _PNG_CHECKED or kind[:1].islower()):
+            return False
+        if kind in _PNG_CHECKED and zlib.crc32(data[at + 4 : following - 4]) != int.from_bytes(
+            data[following - 4 : following], "big"
+        ):
+            raise UndecodableImage("A checksum of the PNG is wrong.")
+        at = following
+    return False
 
 
 class JpegHeader(NamedTuple):
