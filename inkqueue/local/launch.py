@@ -113,6 +113,15 @@ def mentions(pid: int, folder: Path) -> bool:
         return False
 
 
+def group_exists(pid: int) -> bool:
+    """Tell whether a process group has members, dead ones that nobody has collected included."""
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 def signal_group(pid: int, number: signal.Signals) -> None:
     """Send a signal to every process of a group; a group that is gone is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

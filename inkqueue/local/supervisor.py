@@ -13,11 +13,12 @@ from pathlib import Path
 
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.home import Home
-from inkqueue.local.launch import Launch, signal_group, start, start_time
+from inkqueue.local.launch import Launch, group_exists, signal_group, start, start_time
 
 MAX_LOG_BYTES = 16 * 1024 * 1024
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 HEALTHY_S = 30.0
+GROUP_END_S = 2.0
 TAIL_LINES = 15
 HOPELESS = 5
 
@@ -174,6 +175,10 @@ class Supervisor:
             time.sleep(0.02)
         signal_group(child.process.pid, signal.SIGKILL)
         child.process.wait()
+        end = time.monotonic() + GROUP_END_S
+        while group_exists(child.process.pid) and time.monotonic() < end:
+            self._reap_orphans()
+            time.sleep(0.005)
 
     def _reap_orphans(self) -> None:
         """Collect dead grandchildren that were handed to us, so that no zombie stays."""
@@ -198,7 +203,8 @@ class Supervisor:
 def tail(log: Path) -> str:
     """Return the last lines of a log."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+        return "\n".join(log.read_text(errors="replace").splitlines()[-GROUP_END_S = 2.0
+TAIL_LINES:])
     except OSError:
         return "(no log)"
 
