@@ -13,6 +13,8 @@ _WIDEST = 19
 """Widest stroke at that size that is taken for ink and not for a shadow."""
 _UNEVEN = 0.12
 """Range of the ground's brightness, as a share, from which on lighting is evened out."""
+_LIFT = 16
+"""Grey levels added to ink and ground before the division, so that the dark end of a slope keeps its calm."""
 _COLOUR_GAIN = 1.25
 """How much more contrast a colour channel must have to be taken instead of luminance."""
 _SAMPLE = 64
@@ -91,4 +93,5 @@ def even_light(grey: Pixels) -> Pixels | None:
     if high - low < _UNEVEN * max(high, 1.0):
         return None
     smooth = cv2.resize(ground, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.divide(grey, smooth, scale=255), np.uint8)
+    raised, under = cv2.convertScaleAbs(grey, beta=_LIFT), cv2.convertScaleAbs(smooth, beta=_LIFT)
+    return np.asarray(cv2.divide(raised, under, scale=255), np.uint8)

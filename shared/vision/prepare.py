@@ -83,9 +83,13 @@ def _digits(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
     ink = find_ink(pixels)
     if ink is None:
         return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
-    image, width = centre(ink)
-    quality = Quality(ink.share, width, ink.components, ink.edge_contact)
-    return Prepared(image, (MULTIPLE,) if ink.several else (), quality)
+    quality = Quality(ink.share, ink.stroke_width * _scale(ink), ink.components, ink.edge_contact)
+    return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
+
+
+def _scale(ink: Ink) -> float:
+    """Return how much ink is enlarged on its way into the box."""
+    return BOX / float(max(ink.strength.shape))
 
 
 def _single_channel(pixels: Pixels) -> Pixels | None:
@@ -116,15 +120,16 @@ def is_mnist_like(grey: Pixels) -> bool:
     )
 
 
-def centre(ink: Ink) -> tuple[Pixels, float]:
-    """Scale ink into a 20×20 box and shift its centre of mass to the middle; return the stroke width too.
+def centre(ink: Ink) -> Pixels:
+    """Scale ink into a 20×20 box and shift its centre of mass to the middle of 28×28.
 
     The recipe of NIST's digits as QMNIST recovered it: square box, area resampling, maximum to 255,
     whole-pixel shift (Yadav and Bottou, "Cold Case: The Lost MNIST Digits", 2019).
     """
-    strength, width = ink.strength, ink.stroke_width * BOX / max(ink.strength.shape)
-    if width < _THIN and max(strength.shape) > BOX:
-        strength, width = _thicken(strength, (_THIN - width) * max(strength.shape) / BOX), _THIN
+    strength, scale = ink.strength, _scale(ink)
+    lacking = _THIN - ink.stroke_width * scale
+    if lacking > 0 and scale < 1:
+        strength = _thicken(strength, lacking / scale)
     height, breadth = strength.shape
     side = max(height, breadth)
     top, left = (side - height) // 2, (side - breadth) // 2
@@ -133,7 +138,7 @@ def centre(ink: Ink) -> tuple[Pixels, float]:
     method = cv2.INTER_AREA if side >= BOX else cv2.INTER_LINEAR
     box = cv2.resize(square, (BOX, BOX), interpolation=method)
     box = cv2.convertScaleAbs(box, alpha=255 / max(int(box.max()), 1))
-    return _place(np.asarray(box, np.uint8)), width
+    return _place(np.asarray(box, np.uint8))
 
 
 def _thicken(strength: Pixels, pixels: float) -> Pixels:
