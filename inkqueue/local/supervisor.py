@@ -203,8 +203,7 @@ class Supervisor:
 def tail(log: Path) -> str:
     """Return the last lines of a log."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-GROUP_END_S = 2.0
-TAIL_LINES:])
+        return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
     except OSError:
         return "(no log)"
 
