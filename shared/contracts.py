@@ -10,6 +10,7 @@ from uuid import UUID
 
 from shared.status import Decision, ItemStatus, Lane, StopReason
 
+Blob = bytes  # a name for the type where a field is called `bytes`
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -25,7 +26,7 @@ class NewInput:
     bytes: int
     sha256: str
     id: UUID | None = None
-    inline: bytes | None = None
+    inline: Blob | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class InputRef:
     name: str
     bytes: int
     storage_key: str | None
-    inline: bytes | None = None
+    inline: Blob | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def configure_logs(level: str = "INFO", form: str = "json") -> None:
         level: name of the lowest level that is written.
         form: `json` or `console`.
     """
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -20,7 +20,7 @@ from shared.jobs.claim import Served
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.status import Lane
-from worker import expand
+from worker.expand import expand_job
 from worker.heartbeat import Heartbeat, Held
 from worker.hints import Hints
 from worker.metrics import Metrics
@@ -100,13 +100,11 @@ class Drainer:
     def _expand(self, held: Held, spec: JobSpec) -> None:
         """Count pages and cut the job."""
         with self.metrics.stage("expand"):
-            done = expand.expand(self.db, self.blobs, self.settings, held, spec)
+            done = expand_job(self.db, self.blobs, self.settings, held, spec, self.is_stopping)
         self._specs.pop(spec.id, None)
+        self.hints.ticket(Lane.BULK)
         if done:
             self.hints.changed(spec.id)
-            self.hints.ticket(Lane.BULK)
-        else:
-            log.info("lease_lost", chunk=held.claim.id)
 
     def _pin(self, group: Group) -> bool:
         """Give a queued job its model for good; a job that another version has won goes back to the line.

@@ -18,7 +18,6 @@ from shared.logs import get_logger
 from shared.manifest import ManifestSlice, read_slice
 from shared.members import read_members
 from shared.settings import Settings
-from shared.sources import ByteSource, BytesSource
 from shared.status import Decision, ItemStatus
 from shared.vision import Prepared, decode, prepare
 from worker.engines import classify
@@ -26,6 +25,7 @@ from worker.heartbeat import Held
 from worker.metrics import Metrics
 from worker.models import Loaded
 from worker.readahead import ahead
+from worker.sources import job_sources
 
 log = get_logger(__name__)
 MANY_LABELS = 20
@@ -47,7 +47,7 @@ class Part:
         self.held, self.spec = held, spec
         source = manifest_source(blobs, spec.manifest_inline, spec.manifest_key)
         self.slice: ManifestSlice = read_slice(source, held.claim.first_seq, held.claim.end_seq)
-        self.sources = {n: source_of(blobs, ref.inline, ref.storage_key) for n, ref in enumerate(spec.inputs)}
+        self.sources = job_sources(blobs, spec)
         self.is_inline = all(ref.inline is not None for ref in spec.inputs)
         self.rows: list[ItemRow | None] = [None] * (held.claim.end_seq - held.claim.first_seq)
         self._prefix = 0
@@ -268,15 +268,6 @@ class Pipeline:
 def _weight(item: tuple[int, bytes | ItemError | None]) -> int:
     """Return the bytes that a read file holds in memory."""
     return len(item[1]) if isinstance(item[1], bytes) else 0
-
-
-def source_of(blobs: Blobs, inline: bytes | None, storage_key: str | None) -> ByteSource:
-    """Return random access to one input."""
-    if inline is not None:
-        return BytesSource(bytes(inline))
-    if storage_key is None:
-        raise ValueError("an input is in its row or in the storage")
-    return blobs.source(storage_key)
 
 
 def top_labels(labels: Sequence[str], probabilities: Sequence[float], count: int = 5) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -42,9 +43,7 @@ def commit_finished(db: Database, finished: Sequence[Finished], *, results_ttl_s
     return db.run(work)
 
 
-def commit_prefix(
-    db: Database, finished: Finished, *, results_ttl_s: float
-) -> Committed:
+def commit_prefix(db: Database, finished: Finished, *, results_ttl_s: float) -> Committed:
     """Write the finished first part of a chunk and return the rest of it to the line as a new chunk."""
     claim = finished.claim
     reached = claim.first_seq + len(finished.rows)
@@ -234,7 +233,7 @@ _COPY_TYPES = [
 ]
 
 
-def _array(name: str, kind: sa.types.TypeEngine[object]) -> sa.BindParameter[object]:
+def _array(name: str, kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
     """Bind a list as an array of a known type."""
     return sa.bindparam(name, type_=pg.ARRAY(kind))
 

@@ -29,7 +29,9 @@ def begin_input(db: Database, tenant: str, name: str, content_type: str | None) 
     """Insert the row that precedes an upload's first byte; return its id and the storage key to write to."""
 
     def work(connection: sa.Connection) -> UUID:
-        return connection.execute(_BEGIN, {"tenant": tenant, "name": name, "type": content_type}).scalar_one()
+        values = {"tenant": tenant, "name": name, "type": content_type}
+        made: UUID = connection.execute(_BEGIN, values).scalar_one()
+        return made
 
     input_id = db.run(work)
     return input_id, storage_key(input_id)
@@ -217,7 +219,8 @@ _HOLD = sa.text(
 ).bindparams(_array("ids", pg.UUID()))
 _RESERVE = sa.text(
     """INSERT INTO tombstones (key, not_before)
-    VALUES (:key, clock_timestamp() + :seconds * interval '1 second')"""
+    VALUES (:key, clock_timestamp() + :seconds * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET not_before = excluded.not_before"""
 )
 _KEEP = sa.text("DELETE FROM tombstones WHERE key = :key AND not_before > clock_timestamp()")
 _TAKE_KEY = sa.text(
