@@ -51,13 +51,13 @@ _EXAMPLE_HEAD = """\
 # Every line that is commented out shows the default. docs/configuration.md explains each setting.
 
 # --- docker compose only
-# Password of the database that docker compose starts. Change it before the first start.
+# Password of the database that docker compose starts: letters and digits. Change it before the first start.
 POSTGRES_PASSWORD=inkqueue
 # Address and port on this machine that the API is published on. Only loopback, unless you have made keys.
 INKQUEUE_PUBLISH=127.0.0.1:8000
-# Credentials of the S3 server of the profile `s3`, and of any other bucket.
-AWS_ACCESS_KEY_ID=inkqueue
-AWS_SECRET_ACCESS_KEY=inkqueue-secret
+# Credentials of the bucket, when INKQUEUE_STORAGE_URL is s3://… (deploy/s3.env shows a whole set).
+# AWS_ACCESS_KEY_ID=
+# AWS_SECRET_ACCESS_KEY=
 """
 
 
