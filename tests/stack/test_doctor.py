@@ -1,0 +1,209 @@
+"""The doctor names what is broken and what to do; each dependency is broken here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from inkqueue.local.redis import free_port
+from shared import doctor
+from shared.bundled import bundled
+from shared.contracts import WorkerInfo
+from shared.db import Database
+from shared.doctor import CHECKS, Finding, examine, hidden
+from shared.jobs import registry
+from shared.settings import Settings
+
+
+def finding(settings: Settings, name: str) -> Finding:
+    """Run one check."""
+    return examine(settings, [(name, dict(CHECKS)[name])])[0]
+
+
+def but(settings: Settings, **changes: object) -> Settings:
+    """Return the settings with some of them changed."""
+    return settings.model_copy(update=changes)
+
+
+def assert_wrong(found: Finding, detail: str, fix: str) -> None:
+    """Assert that the check failed, and said this."""
+    assert not found.ok
+    assert detail in found.detail
+    assert fix in found.fix
+
+
+@pytest.fixture
+def processes(database: Database) -> None:
+    """Have a worker a lane and a steward alive."""
+    for role, lane in (("worker", "bulk"), ("worker", "interactive"), ("steward", None)):
+        registry.beat(database, WorkerInfo(id=f"{role}-{lane}", host="here", pid=1, role=role, lane=lane))
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[None]:
+    """Answer at the API's port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = HTTPServer(("127.0.0.1", settings.port), Answer)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.usefixtures("processes", "api")
+def test_a_healthy_service_passes(settings: Settings) -> None:
+    """Nothing is wrong when nothing is."""
+    assert [one for one in examine(settings) if not one.ok] == []
+
+
+def test_a_database_that_is_away(settings: Settings) -> None:
+    """No PostgreSQL: its address without the password, and how to start one."""
+    away = but(settings, database_url="postgresql://inkqueue:secret@127.0.0.1:1/inkqueue")
+    found = finding(away, "database")
+    assert_wrong(
+        found, "cannot be reached at postgresql://inkqueue:…@127.0.0.1:1/inkqueue", "INKQUEUE_DATABASE_URL"
+    )
+    assert_wrong(finding(away, "workers"), "the database cannot be asked", "database")
+
+
+def test_a_database_without_the_schema(settings: Settings, empty_db_url: str) -> None:
+    """An empty database asks for the migrations."""
+    found = finding(but(settings, database_url=empty_db_url), "database")
+    assert_wrong(found, "The schema is at nothing", "python -m shared.migrate")
+
+
+def test_a_broker_that_is_away(settings: Settings) -> None:
+    """No Redis: its address, and how to start one."""
+    found = finding(but(settings, redis_url=f"redis://127.0.0.1:{free_port()}/0"), "broker")
+    assert_wrong(found, "Redis cannot be reached", "INKQUEUE_REDIS_URL")
+
+
+def test_a_broker_that_throws_tickets_away(settings: Settings) -> None:
+    """An evicting Redis is named as such."""
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert_wrong(finding(settings, "broker"), "allkeys-lru", "noeviction")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_storage_that_takes_no_file(settings: Settings, tmp_path: Path) -> None:
+    """A file where the storage folder should be: the address, and what to do."""
+    (tmp_path / "no-folder").write_text("")
+    found = finding(but(settings, storage_url=f"file://{tmp_path}/no-folder"), "storage")
+    assert_wrong(found, "no-folder does not take a file", "INKQUEUE_STORAGE_URL")
+
+
+def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too little room is told before it is none."""
+    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 1 << 62)
+    assert_wrong(finding(settings, "disk"), "MiB are free", "Delete old jobs")
+
+
+def test_an_object_store_needs_no_disk(settings: Settings) -> None:
+    """With S3 the local disk does not matter."""
+    assert finding(but(settings, storage_url="s3://bucket/prefix"), "disk").ok
+
+
+def test_a_damaged_model_package(settings: Settings, tmp_path: Path) -> None:
+    """A changed weight file is found by its checksum."""
+    source = next((bundled("models") / "digits").iterdir())
+    package = tmp_path / "models" / "digits" / "99.0.0"
+    shutil.copytree(source, package)
+    card = json.loads((package / "model.json").read_text())
+    (package / "model.json").write_text(json.dumps({**card, "version": "99.0.0"}))
+    (package / "model.onnx").write_bytes(b"scratched")
+    found = finding(but(settings, models_dirs=str(tmp_path / "models")), "models")
+    assert_wrong(
+        found, "model.onnx of model digits@99.0.0 differs from its checksum", "Copy the package again"
+    )
+
+
+def test_a_missing_default_model(settings: Settings) -> None:
+    """A default that is not installed is named, with those that are."""
+    found = finding(but(settings, default_model="letters"), "models")
+    assert_wrong(found, "No model 'letters' is installed", "INKQUEUE_DEFAULT_MODEL")
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_lane_without_a_worker(settings: Settings, database: Database) -> None:
+    """A silent worker no longer counts; the lane and the command to serve it are named."""
+    with database.transaction() as connection:
+        old = sa.text(
+            "UPDATE workers SET heartbeat_at = now() - interval '1 hour' WHERE lane = 'interactive'"
+        )
+        connection.execute(old)
+    assert_wrong(finding(settings, "workers"), "lane interactive", "-Q interactive")
+
+
+@pytest.mark.usefixtures("processes")
+def test_no_steward(settings: Settings, database: Database) -> None:
+    """Workers without a steward are not enough."""
+    registry.leave(database, "steward-None")
+    assert_wrong(finding(settings, "workers"), "No steward runs", "python -m worker.steward")
+
+
+def test_no_api(settings: Settings) -> None:
+    """A silent port is named."""
+    assert_wrong(
+        finding(settings, "api"), f"Nothing answers at http://127.0.0.1:{settings.port}", "python -m api"
+    )
+
+
+def test_a_check_that_breaks_hides_no_other(settings: Settings) -> None:
+    """A defect of one check is its own finding; the others run."""
+
+    def broken(_: Settings) -> str:
+        raise ZeroDivisionError("oh")
+
+    first, second = examine(settings, [("broken", broken), ("disk", dict(CHECKS)["disk"])])
+    assert_wrong(first, "The check itself failed: oh", "report")
+    assert second.ok
+
+
+def test_passwords_are_hidden() -> None:
+    """Neither findings nor logs of them carry a secret."""
+    assert hidden("redis://:secret@127.0.0.1:1/0") == "redis://:…@127.0.0.1:1/0"
+    assert hidden("file:///var/lib/x") == "file:///var/lib/x"
+
+
+def test_the_command_exits_with_1_and_prints_json(settings_env: dict[str, str]) -> None:
+    """Scripts read a list of checks and the exit code."""
+    command = [sys.executable, "-m", "shared.doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=settings_env, check=False)
+    found = {one["check"]: one for one in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["database"]["ok"] is True
+    assert found["api"]["ok"] is False
+    assert found["api"]["fix"]
+
+
+def test_a_wrong_setting_is_named(settings_env: dict[str, str]) -> None:
+    """A variable that cannot be read is a finding, not a stack trace."""
+    command = [sys.executable, "-m", "shared.doctor"]
+    environment = {**settings_env, "INKQUEUE_PORT": "many"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "INKQUEUE_PORT" in done.stdout
+    assert done.stderr == ""
