@@ -34,7 +34,7 @@ def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
 def sample_digits(count: int) -> dict[str, bytes]:
     """Return real digit images of the sample zip."""
     with zipfile.ZipFile(SAMPLES / "digits.zip") as archive:
-        names = [name for name in archive.namelist() if name.endswith(".png")]
+        names = [name for name in archive.namelist() if name.endswith(".png") and "_" in name]
         return {name: archive.read(name) for name in names[:count]}
 
 
