@@ -38,13 +38,17 @@ class Database:
         sqlalchemy_url: address with the driver in it.
         role: which process this is; sets its timeouts and its `application_name`.
         pool_size: most connections held at once; a worker has two.
+        synchronous_commit: False where a crash may take the last moment back; nothing acknowledged may rest on it.
     """
 
-    def __init__(self, sqlalchemy_url: str, role: Role, pool_size: int = 2) -> None:
+    def __init__(
+        self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, synchronous_commit: bool = True
+    ) -> None:
         lock, statement, idle = _TIMEOUTS[role]
         options = (
             f"-c lock_timeout={lock} -c statement_timeout={statement}"
             f" -c idle_in_transaction_session_timeout={idle} -c timezone=UTC"
+            f"{'' if synchronous_commit else ' -c synchronous_commit=off'}"
         )
         self.engine = sa.create_engine(
             sqlalchemy_url,

@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     )
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis: broker and hints.")
     storage_url: str = Field(
-        default="file:///var/lib/inkqueue/storage", description="Uploads: `file:///folder` or `s3://bucket/prefix`."
+        default="file:///var/lib/inkqueue/storage",
+        description="Uploads: `file:///folder` or `s3://bucket/prefix`.",
     )
     models_dirs: str = Field(
         default="", description=f"Further folders of model packages, separated by `{os.pathsep}`."
@@ -42,10 +43,14 @@ class Settings(BaseSettings):
     max_inline_bytes: int = Field(
         default=64 * 1024, description="Submissions up to this size keep their bytes in the database."
     )
-    max_zip_members: int = Field(default=200_000, description="Most items of one job, and members of one zip.")
+    max_zip_members: int = Field(
+        default=200_000, description="Most items of one job, and members of one zip."
+    )
     max_member_bytes: int = Field(default=64 * MIB, description="Largest image file, inflated.")
     max_inflated_bytes: int = Field(default=20 * 1024 * MIB, description="Most a zip may inflate to.")
-    bomb_inflated_bytes: int = Field(default=256 * MIB, description="Below this total no zip is a bomb by ratio.")
+    bomb_inflated_bytes: int = Field(
+        default=256 * MIB, description="Below this total no zip is a bomb by ratio."
+    )
     bomb_ratio: int = Field(default=200, description="Inflated size over archive size that makes a bomb.")
     max_image_pixels: int = Field(default=100_000_000, description="Largest image, in pixels.")
     max_pages: int = Field(default=1000, description="Most pages of one TIFF or PDF.")
@@ -53,10 +58,22 @@ class Settings(BaseSettings):
     # --- the API
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8000, description="Port that the API listens on.")
-    upload_idle_s: float = Field(default=30.0, description="Seconds without a byte after which an upload is given up.")
-    predict_timeout_s: float = Field(default=30.0, description="Seconds that `POST /v1/predict` waits for its answer.")
-    results_ttl_s: int = Field(default=30 * 86400, description="Seconds from a job's end until its results expire.")
-    idempotency_ttl_s: int = Field(default=86400, description="Seconds that an Idempotency-Key is remembered.")
+    allow_open: bool = Field(
+        default=False,
+        description="Listen on an address that others reach although there are no keys; for containers behind a wall.",
+    )
+    upload_idle_s: float = Field(
+        default=30.0, description="Seconds without a byte after which an upload is given up."
+    )
+    predict_timeout_s: float = Field(
+        default=30.0, description="Seconds that `POST /v1/predict` waits for its answer."
+    )
+    results_ttl_s: int = Field(
+        default=30 * 86400, description="Seconds from a job's end until its results expire."
+    )
+    idempotency_ttl_s: int = Field(
+        default=86400, description="Seconds that an Idempotency-Key is remembered."
+    )
     max_interactive_backlog: int = Field(
         default=1000, description="Images waiting in the interactive lane before `queue_full`."
     )
@@ -68,17 +85,23 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`.")
     worker_threads: int = Field(default=1, description="Threads of inference in one worker process.")
     batch_size: int = Field(default=128, description="Images in one batch of the network.")
-    interactive_batch: int = Field(default=64, description="Most single-image chunks in one interactive batch.")
+    interactive_batch: int = Field(
+        default=64, description="Most single-image chunks in one interactive batch."
+    )
     lease_s: float = Field(default=15.0, description="Seconds until a silent worker loses its chunk.")
-    chunk_limit_s: float = Field(default=60.0, description="Seconds after its claim at which a lease ends for good.")
+    chunk_limit_s: float = Field(
+        default=60.0, description="Seconds after its claim at which a lease ends for good."
+    )
     chunk_budget_s: float = Field(
-        default=20.0, description="Seconds of work after which a worker commits what it has and splits off the rest."
+        default=20.0,
+        description="Seconds of work after which a worker commits what it has and splits off the rest.",
     )
     chunk_target_s: float = Field(default=1.0, description="Seconds of estimated work in one chunk.")
     chunk_max_items: int = Field(default=1000, description="Most items in one chunk.")
     chunk_max_bytes: int = Field(default=32 * MIB, description="Most stored bytes in one chunk.")
     ticket_slice_s: float = Field(
-        default=15.0, description="Seconds that a worker goes on claiming for one ticket before it acknowledges."
+        default=15.0,
+        description="Seconds that a worker goes on claiming for one ticket before it acknowledges.",
     )
     task_limit_s: float = Field(
         default=90.0, description="Seconds after which a worker process that does not come back is killed."
@@ -89,11 +112,15 @@ class Settings(BaseSettings):
     # --- the steward
     sweep_s: float = Field(default=1.0, description="Seconds between two sweeps of the steward.")
     ticket_cap: int = Field(default=64, description="Most tickets that the steward keeps in a lane.")
-    upload_stale_s: float = Field(default=300.0, description="Seconds without a byte until an upload is collected.")
+    upload_stale_s: float = Field(
+        default=300.0, description="Seconds without a byte until an upload is collected."
+    )
     stuck_transaction_s: float = Field(
         default=10.0, description="Seconds after which a worker's open transaction is terminated."
     )
-    worker_gone_s: float = Field(default=15.0, description="Seconds without a heartbeat until a worker counts as gone.")
+    worker_gone_s: float = Field(
+        default=15.0, description="Seconds without a heartbeat until a worker counts as gone."
+    )
 
     # --- S3 (the usual AWS_… variables give the credentials)
     s3_endpoint: str = Field(default="", description="Address of an S3-speaking server that is not AWS.")

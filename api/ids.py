@@ -1,0 +1,47 @@
+"""Ids as clients see them: a prefix and a UUIDv7 in lowercase hex."""
+
+from __future__ import annotations
+
+import base64
+import re
+from uuid import UUID
+
+from shared.errors import InvalidRequest, NotFound
+
+_JOB = re.compile(r"job_([0-9a-f]{32})")
+
+
+def job_id_text(job_id: UUID) -> str:
+    """Return how clients see the id of a job."""
+    return f"job_{job_id.hex}"
+
+
+def parse_job_id(text: str) -> UUID:
+    """Read a job's id.
+
+    Raises:
+        NotFound: it is none, so nothing is there.
+    """
+    match = _JOB.fullmatch(text)
+    if match is None:
+        raise NotFound("There is no job with this id.")
+    return UUID(match[1])
+
+
+def cursor_text(job_id: UUID) -> str:
+    """Return the cursor of the page that follows this job."""
+    return base64.urlsafe_b64encode(job_id.bytes).decode().rstrip("=")
+
+
+def parse_cursor(text: str) -> UUID:
+    """Read a cursor.
+
+    Raises:
+        InvalidRequest: it was not given out by this service.
+    """
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError as error:
+        raise InvalidRequest(
+            errors=[{"loc": "query.cursor", "msg": "is no cursor of this service"}]
+        ) from error

@@ -1,0 +1,121 @@
+"""Put the HTTP service together. Nothing connects before the application starts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.staticfiles import StaticFiles
+
+from api import openapi, problems
+from api.backlog import Backlog
+from api.catalogue import Catalogue
+from api.health import Probes
+from api.intake import Intake
+from api.outermost import Outermost
+from api.routes import events, health, items, jobs, models, pages, predict, results, submit
+from api.services import Services
+from api.submission import Submissions
+from api.tickets import Tickets
+from api.waiters import Waiters
+from shared import lanes
+from shared.blobs import open_blobs
+from shared.db import Database
+from shared.settings import Settings, get_settings
+
+STATIC = Path(__file__).parent / "static"
+VERSION = "0.1.0"
+BROKER_S = 1.0
+THREADS = 48
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; databases, Redis and threads are opened when it starts and closed when it stops.
+
+    Args:
+        settings: those of the environment when left out.
+    """
+    chosen = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        services = build_services(chosen)
+        app.state.services = services
+        services.tickets.start()
+        await services.waiters.start()
+        try:
+            yield
+        finally:
+            await services.waiters.close()
+            await anyio.to_thread.run_sync(close_services, services)
+
+    app = FastAPI(
+        title="inkqueue",
+        version=VERSION,
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    problems.install(app)
+    for module in (submit, jobs, results, items, events, predict, models, health, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Outermost)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
+    return app
+
+
+def build_services(settings: Settings) -> Services:
+    """Make the parts of one process; none of them has connected yet."""
+    db = Database(settings.sqlalchemy_url, "api", settings.api_db_pool)
+    quick_db = Database(settings.sqlalchemy_url, "api", settings.api_db_pool, synchronous_commit=False)
+    blobs = open_blobs(settings)
+    client = lanes.connect(settings, BROKER_S)
+    catalogue = Catalogue(settings.model_dirs, settings.default_model)
+    return Services(
+        settings=settings,
+        db=db,
+        blobs=blobs,
+        redis=client,
+        tickets=Tickets(client),
+        waiters=Waiters(db, settings.redis_url, settings.max_waiting_requests),
+        catalogue=catalogue,
+        intake=Intake(settings),
+        submissions=Submissions(db, blobs, catalogue, settings),
+        quick=Submissions(quick_db, blobs, catalogue, settings),
+        quick_db=quick_db,
+        backlog=Backlog(db, settings.max_interactive_backlog),
+        probes=Probes(settings, db, blobs, catalogue),
+    )
+
+
+def close_services(services: Services) -> None:
+    """Let everything go."""
+    services.tickets.close()
+    services.probes.close()
+    services.redis.close()
+    services.quick_db.close()
+    services.db.close()
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with problem documents as the only errors."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            license_info=app.license_info,
+            routes=app.routes,
+        )
+        app.openapi_schema = openapi.with_problems(document)
+    return app.openapi_schema

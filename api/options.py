@@ -1,0 +1,148 @@
+"""The options of a submission: form fields, JSON keys or query parameters, checked once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from shared.errors import FieldError, InvalidRequest
+
+_LISTS = {"webhook_events"}
+_OBJECTS = {"metadata"}
+_LATER = "comes with a later version of this service"
+
+
+def _without_nul(text: str) -> str:
+    """Refuse the one character that Postgres cannot keep, and halves of pairs."""
+    if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("holds a character that cannot be stored")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Key = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+Value = Annotated[Text, StringConstraints(max_length=512)]
+
+
+class Options(BaseModel):
+    """What a caller may ask for beside the files; an unknown option is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["classify", "digit", "number", "form"] = Field(
+        "classify", description="`classify`: one object an image. `digit` is an alias."
+    )
+    model: Annotated[Text, StringConstraints(min_length=1, max_length=130)] | None = Field(
+        None,
+        description="`name` or `name@version`; the served default when left out.",
+        examples=["digits@1.0.0"],
+    )
+    template: Annotated[Text, StringConstraints(max_length=100)] | None = Field(
+        None, description="Template of `mode=form`."
+    )
+    target_error: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="Error rate that is accepted among accepted answers.",
+    )
+    priority: Literal["low", "normal", "high"] = Field("normal", description="Place in the line.")
+    webhook_url: Text | None = Field(None, description="Address that is told of the end.")
+    webhook_events: list[Text] | None = Field(None, description="Events that it is told of.")
+    metadata: Annotated[dict[Key, Value], Field(max_length=16)] = Field(
+        default_factory=dict, description="At most 16 keys of 64 and values of 512 characters; echoed back."
+    )
+    deadline_s: int | None = Field(
+        None, ge=1, le=31_536_000, description="Seconds after which what is left ends as `expired`."
+    )
+    name: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
+        None, description="Shown to people."
+    )
+
+    def canonical(self) -> dict[str, Any]:
+        """Return what makes two submissions with one idempotency key the same."""
+        given = self.model_dump(exclude_none=True)
+        given["mode"] = "classify" if self.mode == "digit" else self.mode
+        return given
+
+
+def from_json(given: Mapping[str, Any]) -> Options:
+    """Check options that came as JSON, with their JSON types.
+
+    Raises:
+        InvalidRequest: an option is unknown or wrong; `errors` names each.
+    """
+    return _checked(given, strict=True, where="body")
+
+
+def from_pairs(pairs: Iterable[tuple[str, str]], where: str) -> Options:
+    """Check options that came as text: objects are JSON, lists repeat the key, an empty text is no value.
+
+    Args:
+        where: `body` for form fields, `query` for query parameters.
+
+    Raises:
+        InvalidRequest: an option is unknown or wrong.
+    """
+    given: dict[str, Any] = {}
+    for key, text in pairs:
+        if key in _LISTS:
+            given.setdefault(key, []).append(text)
+        elif key in given:
+            raise InvalidRequest(errors=[{"loc": f"{where}.{key}", "msg": "is given more than once"}])
+        elif text or key not in Options.model_fields:
+            given[key] = _object(text, key, where) if key in _OBJECTS else _plain(text)
+    return _checked(given, strict=False, where=where)
+
+
+def _object(text: str, key: str, where: str) -> Any:
+    """Read an object that came as JSON text."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(errors=[{"loc": f"{where}.{key}", "msg": "is to be a JSON object"}]) from error
+
+
+def _plain(text: str) -> str:
+    """Return a text without the space around it."""
+    return text.strip()
+
+
+def _checked(given: Mapping[str, Any], *, strict: bool, where: str) -> Options:
+    """Validate; then refuse what is not built yet, clearly."""
+    try:
+        options = Options.model_validate(dict(given), strict=strict)
+    except ValidationError as error:
+        raise InvalidRequest(
+            errors=[_field(e["loc"], e["type"], e["msg"], where) for e in error.errors()]
+        ) from error
+    later: list[FieldError] = []
+    if options.mode in {"number", "form"}:
+        later.append({"loc": f"{where}.mode", "msg": f"mode `{options.mode}` {_LATER}"})
+    for key in ("template", "webhook_url", "webhook_events"):
+        if getattr(options, key) is not None:
+            later.append({"loc": f"{where}.{key}", "msg": f"`{key}` {_LATER}"})
+    if later:
+        raise InvalidRequest("; ".join(e["msg"] for e in later) + ".", errors=later)
+    return options
+
+
+def _field(loc: tuple[int | str, ...], kind: str, msg: str, where: str) -> FieldError:
+    """Word one finding of the validation."""
+    text = "is no option of a submission" if kind == "extra_forbidden" else msg
+    return {"loc": ".".join([where, *(str(part)[:100] for part in loc)]), "msg": text}
+
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?:$|[,;\s])")
+MOST_WAIT_S = 60
+
+
+def preferred_wait(prefer: str | None) -> int | None:
+    """Return N of `Prefer: wait=N` (RFC 7240), at most 60 s; None when there is none."""
+    match = _WAIT.search(prefer.lower()) if prefer else None
+    return None if match is None else min(int(match[1]), MOST_WAIT_S)

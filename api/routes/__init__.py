@@ -1,0 +1,1 @@
+"""The endpoints, thin: each parses, calls one function and answers."""

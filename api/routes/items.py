@@ -1,0 +1,77 @@
+"""One item, and the image that it was read from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response, StreamingResponse
+
+from api.answers import Json
+from api.ids import parse_job_id
+from api.openapi import problems
+from api.originals import open_original
+from api.render import item_document
+from api.routes.jobs import JobId
+from api.schemas import Item
+from api.services import By, Parts
+from shared.errors import Gone, InvalidRequest
+from shared.jobs.read import get_job
+from shared.jobs.results import read_item
+
+router = APIRouter(tags=["results"])
+
+Seq = Annotated[int, Path(ge=0, le=2**31 - 1, description="Number of the item in its job, from 0.")]
+_SANDBOX = "default-src 'none'; sandbox"
+
+
+@router.get(
+    "/v1/jobs/{job_id}/items/{seq}",
+    response_model=Item,
+    summary="Get an item",
+    responses=problems(404, 410, 503),
+)
+def show(job_id: JobId, seq: Seq, parts: Parts, caller: By) -> Response:
+    """Return one finished item."""
+    return Json(item_document(read_item(parts.db, caller.tenant, parse_job_id(job_id), seq)))
+
+
+@router.get(
+    "/v1/jobs/{job_id}/items/{seq}/image",
+    response_class=StreamingResponse,
+    summary="Get the image of an item",
+    responses={
+        200: {
+            "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The bytes.",
+        },
+        **problems(404, 410, 422, 503),
+    },
+)
+def image(
+    job_id: JobId,
+    seq: Seq,
+    parts: Parts,
+    caller: By,
+    view: Annotated[
+        Literal["original", "model"], Query(description="The upload, or what the model saw.")
+    ] = "original",
+    field: Annotated[str | None, Query(description="Field of a form.", max_length=200)] = None,
+) -> Response:
+    """Return the bytes as they were uploaded; a member of a zip without its zip."""
+    key = parse_job_id(job_id)
+    if get_job(parts.db, caller.tenant, key).gone:
+        raise Gone()
+    for name, value in (("view", view if view == "model" else None), ("field", field)):
+        if value is not None:
+            msg = f"`{name}={value}` comes with a later version of this service"
+            raise InvalidRequest(msg + ".", errors=[{"loc": f"query.{name}", "msg": msg}])
+    original = open_original(parts.db, parts.blobs, parts.settings, key, seq)
+    headers = {
+        "Content-Length": str(original.size),
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(original.name.split('/')[-1], safe='')}",
+        "Content-Security-Policy": _SANDBOX,
+        "Cache-Control": "private, max-age=3600, immutable",
+    }
+    return StreamingResponse(original.blocks, media_type=original.media_type, headers=headers)

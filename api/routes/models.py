@@ -1,0 +1,103 @@
+"""Models, workers and templates: what the service can do and who does it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from api.answers import Json
+from api.catalogue import Catalogue
+from api.openapi import problems
+from api.render import time_text
+from api.schemas import Model, ModelList, TemplateList, WorkerList
+from api.services import By, Parts
+from shared.errors import InvalidRequest, NotFound, UnknownModel
+from shared.jobs.workers import WorkerView, live_workers
+from shared.packages import ModelPackage
+
+router = APIRouter(tags=["models and workers"])
+
+Name = Annotated[str, Path(max_length=200)]
+_LATER = "Templates come with a later version of this service."
+
+
+@router.get("/v1/models", response_model=ModelList, summary="List models")
+def models(parts: Parts, caller: By) -> Response:
+    """List the installed model packages with their cards."""
+    packages = parts.catalogue.packages().values()
+    return Json({"items": [_model(package, parts.catalogue) for package in packages]})
+
+
+@router.get("/v1/models/{name}", response_model=Model, summary="Get a model", responses=problems(404))
+def model(name: Name, parts: Parts, caller: By) -> Response:
+    """Return the card of a model, `name` or `name@version`."""
+    try:
+        return Json(_model(parts.catalogue.resolve(name), parts.catalogue))
+    except UnknownModel as error:
+        raise NotFound("There is no model of this name.") from error
+
+
+def _model(package: ModelPackage, catalogue: Catalogue) -> dict[str, Any]:
+    """Return a card as clients see it."""
+    default = catalogue.find(*_split(catalogue.default))
+    return {
+        **package.card,
+        "sha256": package.sha256,
+        "default": default is not None and default.ref == package.ref,
+    }
+
+
+def _split(ref: str) -> tuple[str, str | None]:
+    name, _, version = ref.partition("@")
+    return name, version or None
+
+
+@router.get("/v1/workers", response_model=WorkerList, summary="List workers", responses=problems(503))
+def workers(parts: Parts, caller: By) -> Response:
+    """List the processes that are alive: lane, device, models, images a second."""
+    return Json({"items": [_worker(w) for w in live_workers(parts.db, gone_s=parts.settings.worker_gone_s)]})
+
+
+def _worker(worker: WorkerView) -> dict[str, Any]:
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "role": worker.role,
+        "alive": True,
+        "lane": worker.lane,
+        "device": worker.device,
+        "engine": worker.engine,
+        "models": worker.models,
+        "items": worker.items,
+        "images_per_s": worker.images_per_s,
+        "started_at": time_text(worker.started_at),
+        "heartbeat_at": time_text(worker.heartbeat_at),
+    }
+
+
+@router.get("/v1/templates", response_model=TemplateList, summary="List templates")
+def templates(caller: By) -> Response:
+    """List the templates of forms; there are none yet."""
+    return Json({"items": [], "next_cursor": None})
+
+
+@router.get("/v1/templates/{name}", summary="Get a template", responses=problems(404))
+def template(name: Name, caller: By) -> Response:
+    """Return a template."""
+    raise NotFound("There is no template of this name.")
+
+
+@router.delete("/v1/templates/{name}", summary="Delete a template", responses=problems(404))
+def delete_template(name: Name, caller: By) -> Response:
+    """Delete a template."""
+    raise NotFound("There is no template of this name.")
+
+
+@router.post("/v1/templates", summary="Add a template (later)", responses=problems(422))
+@router.put("/v1/templates/{name}", summary="Change a template (later)", responses=problems(422))
+@router.post("/v1/templates/{name}/preview", summary="Try a template (later)", responses=problems(422))
+def later(request: Request, caller: By) -> Response:
+    """Say clearly that this is not there yet."""
+    raise InvalidRequest(_LATER, errors=[{"loc": "path", "msg": _LATER}])

@@ -1,0 +1,65 @@
+"""What the endpoints work with: built once by `api.main`, reached through the application's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis
+from fastapi import Depends, Request
+
+from api.backlog import Backlog
+from api.catalogue import Catalogue
+from api.health import Probes
+from api.intake import Intake
+from api.submission import Submissions
+from api.tickets import Tickets
+from api.waiters import Waiters
+from shared.blobs import Blobs
+from shared.db import Database
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one API process.
+
+    `quick` makes the jobs of `predict`; it commits asynchronously, since nothing is acknowledged before the
+    worker's synchronous commit has flushed everything earlier.
+    """
+
+    settings: Settings
+    db: Database
+    blobs: Blobs
+    redis: redis.Redis
+    tickets: Tickets
+    waiters: Waiters
+    catalogue: Catalogue
+    intake: Intake
+    submissions: Submissions
+    quick: Submissions
+    quick_db: Database
+    backlog: Backlog
+    probes: Probes
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    tenant: str = "default"
+
+
+def get_services(request: Request) -> Services:
+    """Return the parts of this process."""
+    services: Services = request.app.state.services
+    return services
+
+
+def get_caller() -> Caller:
+    """Return who asks; without keys everybody is the tenant `default`."""
+    return Caller()
+
+
+Parts = Annotated[Services, Depends(get_services)]
+By = Annotated[Caller, Depends(get_caller)]

@@ -1,0 +1,40 @@
+"""Remove a job: hidden at once, purged by the steward."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.db import Database
+from shared.errors import JobActive, NotFound
+
+
+def delete_job(db: Database, tenant: str, job_id: UUID) -> None:
+    """Hide an ended job from everybody, for good; its idempotency key is free again.
+
+    Of two at once one gets `NotFound`.
+
+    Raises:
+        NotFound: there is no such job, or no more.
+        JobActive: it has not ended.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        row = connection.execute(_LOCK, {"id": job_id, "tenant": tenant}).one_or_none()
+        if row is None:
+            raise NotFound("There is no job with this id.")
+        if row.finished_at is None:
+            raise JobActive()
+        connection.execute(_HIDE, {"id": job_id})
+
+    db.run(work)
+    with db.transaction() as connection:  # of its own: a submission locks keys before jobs
+        connection.execute(_FREE_KEY, {"id": job_id})
+
+
+_LOCK = sa.text(
+    "SELECT finished_at FROM jobs WHERE id = :id AND tenant = :tenant AND deleted_at IS NULL FOR UPDATE"
+)
+_HIDE = sa.text("UPDATE jobs SET deleted_at = clock_timestamp() WHERE id = :id")
+_FREE_KEY = sa.text("DELETE FROM idempotency_keys WHERE job_id = :id")
