@@ -1,4 +1,4 @@
-"""Read the central directory of a zip: every member's place, sizes and name, nothing inflated, nothing believed.
+"""Read the central directory of a zip: each member's place, sizes and name; nothing inflated or believed.
 
 Source of the format: APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.
 """
@@ -87,8 +87,8 @@ class Directory:
 def read_directory(source: ByteSource, limits: ArchiveLimits | None = None) -> Directory:
     """Read and check the directory of a zip with a few ranged reads.
 
-    Folders, links, `__MACOSX/`, dot-files, `Thumbs.db` and `desktop.ini` leave no trace. A zip without any input gives
-    an empty directory.
+    Folders, links, `__MACOSX/`, dot-files, `Thumbs.db` and `desktop.ini` leave no trace. A zip without any
+    input gives an empty directory.
 
     Raises:
         CorruptArchive: no directory, or one that contradicts itself or its file.

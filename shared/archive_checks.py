@@ -40,8 +40,8 @@ def is_encrypted(entries: Entries) -> Bools:
 def refuse_overlaps(entries: Entries, directory_start: int) -> None:
     """Check that no two members share bytes and none reaches into the directory.
 
-    A member takes at least its local header, its name and its data; its own extra field and data descriptor are not
-    counted, so no honest zip is refused.
+    A member takes at least its local header, its name and its data; its own extra field and data descriptor
+    are not counted, so no honest zip is refused.
 
     Raises:
         CorruptArchive: a member lies beyond the directory's start.
@@ -89,7 +89,7 @@ def judge(records: Records, members: Entries, labels: Labels, max_member_bytes: 
     """Set outcome and reason of each record; the first that holds counts."""
     skipped = labels.ends_with(names.SKIPPED)
     method = members.fixed["method"]
-    # Deflate grows what it cannot press by 5 bytes a block; what is stored larger than this is no honest member.
+    # Deflate grows what it cannot press by 5 bytes a block; nothing honest is stored larger than this.
     too_large = (members.size > max_member_bytes) | (members.comp_size > max_member_bytes * 17 // 16 + 65536)
     failures = (
         ("encrypted", is_encrypted(members)),

@@ -1,4 +1,4 @@
-"""The entries of a central directory as columns: fixed fields by numpy, names and extra fields where they differ."""
+"""The entries of a central directory as columns: fixed fields by numpy, names by hand where they are odd."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The cleaned names of entries: where each lies in `blob`, and whether it is a folder's or a hidden file's."""
+    """The cleaned names of entries: where each lies in `blob`, and whether a folder or hidden file has it."""
 
     blob: bytes
     starts: npt.NDArray[np.int64]
@@ -93,7 +93,7 @@ class Labels:
         return Labels(blob, np.cumsum(lengths) - lengths, lengths, self.is_no_input[which])
 
     def ends_with(self, endings: tuple[str, ...]) -> Bools:
-        """Tell for each name whether it has one of the endings (at most 8 ASCII characters), in capitals or not."""
+        """Tell which names have one of the endings (at most 8 ASCII characters), in capitals or not."""
         tails = self._tails()
         found = np.zeros(len(self.starts), dtype=bool)
         for ending in endings:

@@ -105,13 +105,12 @@ def _find_end64(source: ByteSource, tail: bytes, tail_start: int, end_at: int) -
 
 def _start(source: ByteSource, end: _End, tail: bytes, tail_start: int) -> int:
     """Say where the directory really starts: right before the end record, or where that says."""
-    if end.size == 0:
-        return end.at
-    for start in dict.fromkeys((end.at - end.size, end.offset)):
-        if start < end.offset or start + end.size > end.at:
-            continue
+    behind = end.at - end.size
+    if end.size == 0 or behind == end.offset:
+        return behind
+    for start in (behind, end.offset):
         within = start - tail_start
         mark = tail[within : within + 4] if within >= 0 else source.read(start, 4)
-        if mark == ENTRY_MARK:
+        if start >= end.offset and start + end.size <= end.at and mark == ENTRY_MARK:
             return start
     raise CorruptArchive("The zip's directory is not where its end record says.")

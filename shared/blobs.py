@@ -42,8 +42,8 @@ class BlobWriter(Protocol):
 class Blobs(Protocol):
     """A store of immutable objects under keys such as `inputs/0198f6`; thread-safe, blocking.
 
-    Every method may raise `Unavailable` when the storage fails, every reading one `BlobMissing` when there is no such
-    object, every writing one `StorageFull`; a key of a wrong form is a ValueError.
+    Every method may raise `Unavailable` when the storage fails, every reading one `BlobMissing` when there is
+    no such object, every writing one `StorageFull`; a key of a wrong form is a ValueError.
     """
 
     def put(self, key: str, data: bytes) -> None:
@@ -62,30 +62,31 @@ class Blobs(Protocol):
         """Return the bytes of each `(start, length)`, near ones read together."""
 
     def iter_bytes(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield an object, or a part of it, in pieces of about a megabyte; nothing is held between two pieces."""
+        """Yield an object, or a part of it, in pieces of some megabytes; nothing is held between two."""
 
     def size(self, key: str) -> int:
         """Return the bytes of an object."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, and what unfinished writers of the same keys have left; missing ones are no error."""
+        """Remove objects and what unfinished writers of them have left; missing ones are no error."""
 
     def source(self, key: str, size: int | None = None) -> ByteSource:
         """Give random access to an object; nothing is opened or asked until the first read.
 
         Args:
+            key: the object's.
             size: the object's bytes, where they are known; saves a request.
         """
 
     def sweep_unfinished(self, older_than_s: float) -> int:
-        """Remove what writers that are gone have left, by age; return how many. S3 has lifecycle rules for that."""
+        """Remove what writers that are gone have left, by age; return how many. S3 has rules for that."""
 
     def probe(self) -> None:
         """Write, read and remove a small object, within a few seconds."""
 
 
 def open_blobs(settings: Settings) -> Blobs:
-    """Open the store that `storage_url` names: `file:///folder` or `s3://bucket/prefix`; nothing is connected yet.
+    """Open the store that `storage_url` names, `file:///folder` or `s3://bucket/prefix`; connect to nothing.
 
     Raises:
         ValueError: the address is neither.

@@ -76,7 +76,7 @@ class LocalBlobs:
                     path.unlink(missing_ok=True)
 
     def source(self, key: str, size: int | None = None) -> ByteSource:
-        """Give random access to an object; the file is opened a read, so thousands of sources hold no descriptor."""
+        """Give random access to an object; it is opened a read, so a thousand sources hold no descriptor."""
         return LocalSource(self, check_key(key), size)
 
     def sweep_unfinished(self, older_than_s: float) -> int:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
+from obstore.store import S3Store
 
 from shared.blobs import check_key
 from shared.errors import BlobMissing, StorageFull, Unavailable
 from shared.sources import ByteSource, coalesce
 
-PART_BYTES = 8 * 1024 * 1024
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+PART_BYTES = 6 * 1024 * 1024
 """A part of a multipart upload: at most 10,000 are allowed, and all but the last must have 5 MiB."""
 PIECE_BYTES = 4 * 1024 * 1024
 PARTS_IN_FLIGHT = 2
-_PATIENT = RetryConfig(max_retries=5, retry_timeout=timedelta(seconds=60))
-_HASTY = RetryConfig(max_retries=0, retry_timeout=timedelta(seconds=3))
+_PATIENT: RetryConfig = dict(max_retries=5, retry_timeout=timedelta(seconds=60))
+_HASTY: RetryConfig = dict(max_retries=0, retry_timeout=timedelta(seconds=3))
 _FULL = ("XMinioStorageFull", "507 Insufficient Storage", "QuotaExceeded", "InsufficientStorage")
 
 
 class S3Blobs:
     """A bucket, or what lies under a prefix of it.
 
-    Credentials come from the usual `AWS_…` variables, the instance or the web identity, as obstore finds them.
-    An upload whose process dies leaves invisible parts: give the bucket a lifecycle rule that aborts incomplete
-    multipart uploads after a day.
+    Credentials come from the usual `AWS_…` variables, the instance or the web identity, as obstore finds
+    them. An upload whose process dies leaves invisible parts: give the bucket a lifecycle rule that aborts
+    incomplete multipart uploads after a day.
 
     Args:
         bucket: its name.
@@ -55,7 +59,7 @@ class S3Blobs:
         secret_access_key: str | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        config = S3Config(bucket=bucket)
+        config = dict(bucket=bucket)
         if endpoint:
             config["endpoint"] = endpoint
         if region:
@@ -64,7 +68,7 @@ class S3Blobs:
             config["access_key_id"], config["secret_access_key"] = access_key_id, secret_access_key
 
         def store(seconds: float, retries: RetryConfig) -> S3Store:
-            options = ClientConfig(
+            options = dict(
                 allow_http=True, timeout=timedelta(seconds=seconds), connect_timeout=timedelta(seconds=2)
             )
             return S3Store(prefix=prefix or None, config=config, client_options=options, retry_config=retries)
@@ -152,14 +156,14 @@ class S3Source:
         return self.read_many([(offset, length)])[0]
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return the bytes of each `(offset, length)`; near ones share a request, the requests run in parallel."""
+        """Return the bytes of each `(offset, length)`; near ones share a request, all run in parallel."""
         wanted = [(start, max(0, min(self.size - start, length))) for start, length in ranges]
         bounds = np.array(wanted, dtype=np.int64).reshape(-1, 2)
         order = np.flatnonzero(bounds[:, 1] > 0)
         order = order[np.argsort(bounds[order, 0], kind="stable")]
         starts, ends = bounds[order, 0], bounds[order].sum(axis=1)
         cuts = coalesce(starts, ends).tolist()
-        groups = list(zip(cuts[:-1], cuts[1:], strict=True))
+        groups = list(itertools.pairwise(cuts))
         blocks = self._fetch([(int(starts[a]), int(ends[a:b].max())) for a, b in groups])
         out = [b""] * len(wanted)
         for (first, end), block in zip(groups, blocks, strict=True):
@@ -182,7 +186,7 @@ class S3Source:
 
 
 class S3Writer:
-    """An upload in parts, by a thread that holds two of them; a small object goes in one request at `commit`."""
+    """An upload in parts, by a thread that holds two of them; a small object is one request at `commit`."""
 
     def __init__(self, store: S3Store, key: str) -> None:
         self._store, self._key = store, key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,11 +63,12 @@ class Run:
 def read_members(
     sources: Mapping[int, ByteSource], part: ManifestSlice, settings: MemberSettings
 ) -> Iterator[tuple[int, bytes | ItemError | None]]:
-    """Yield `(index in the slice, bytes)` of every item, each once; an `ItemError` for one that fails, None if skipped.
+    """Yield `(index in the slice, bytes)` of every item, each once.
 
-    First come the items that nobody reads, then the others by input and offset. The pages of one file share its bytes.
-    Sizes and checksums are checked; no more than the declared size is ever inflated. Memory: one run of about 8 MiB
-    beside the file in hand.
+    Instead of the bytes comes an `ItemError` for an item that fails, None for one that is skipped. First come
+    the items that nobody reads, then the others by input and offset. The pages of one file share its bytes.
+    Sizes and checksums are checked; no more than the declared size is ever inflated. Memory: one run of about
+    8 MiB beside the file in hand.
 
     Raises:
         BlobMissing, Unavailable: the storage fails.
@@ -92,7 +94,7 @@ def plan_runs(
     whole = chosen["method"] == Method.WHOLE
     is_new = (chosen["input"][1:] != chosen["input"][:-1]) | (whole[1:] != whole[:-1])
     cuts = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(items)] if len(items) else []
-    for first, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, end in itertools.pairwise(cuts):
         ordinal = int(chosen["input"][first])
         if whole[first]:
             runs.append(Run(ordinal, items[first:end], 0, int(chosen["comp_size"][first])))
@@ -127,7 +129,7 @@ def _member_runs(
 ) -> Iterator[Run]:
     """Group the members of one input."""
     cuts = coalesce(starts, ends, gap_bytes=gap_bytes, run_bytes=run_bytes).tolist()
-    for first, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, end in itertools.pairwise(cuts):
         start = int(starts[first])
         yield Run(ordinal, items[first:end], start, int(ends[first:end].max()) - start)
 
@@ -147,7 +149,7 @@ def _most_stored(max_member_bytes: int) -> int:
 
 
 def _locate(chosen: Records, block: bytes, start: int) -> list[list[int]]:
-    """Return offset, begin in the block (−1: no local header there), stored bytes, size, checksum, method a member."""
+    """Return a member's offset, begin in the block (−1: no header there), stored bytes, size, crc, method."""
     at = chosen["offset"].astype(np.int64) - start
     begin = at.copy()
     zipped = np.flatnonzero(chosen["method"] != Method.RANGE)

@@ -16,16 +16,13 @@ MULTI_PAGE = (".tif", ".tiff", ".pdf")
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 # C0 and C1 controls, line and paragraph separators, and the marks that turn the direction of writing.
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-_SUSPICIOUS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\\\\:]|(?:^|/)(?:[./]|$)| /|/ "
-)
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_SUSPICIOUS = re.compile(rf"[{_CONTROLS}\\:?]|(?:^|/)(?:[\s./]|$)|\s(?:/|$)")
 
 
 def clean_name(name: str) -> str:
-    """Return the name without root, drive and `..` segments, `/` between its parts, control characters as `_`.
+    """Return the name without root, drive and `..` segments, `/` between its parts, controls as `_`.
 
     The result is a label and never a path; it is empty when nothing is left. Cleaning twice changes nothing.
     """

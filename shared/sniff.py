@@ -91,7 +91,7 @@ _HEIF_BRANDS = frozenset(
 
 
 def sniff(head: bytes) -> Kind:
-    """Return the kind of the file that begins with `head` (the first `HEAD_BYTES`, or all of a shorter file)."""
+    """Return the kind of the file that begins with `head`: its first `HEAD_BYTES`, or all of it."""
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,7 +16,7 @@ RUN_BYTES = 8 * 1024 * 1024
 class ByteSource(Protocol):
     """Random access to one file; safe to use from several threads.
 
-    Every method may raise `BlobMissing` when the file is gone and `Unavailable` when the storage does not answer.
+    Every method may raise `BlobMissing` when the file is gone, `Unavailable` when the storage is silent.
     """
 
     @property
@@ -86,7 +87,7 @@ def read_coalesced(source: ByteSource, ranges: Sequence[tuple[int, int]]) -> lis
     starts, ends = bounds[order, 0], bounds[order].sum(axis=1)
     cuts = coalesce(starts, ends).tolist()
     out = [b""] * len(ranges)
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in itertools.pairwise(cuts):
         base = int(starts[first])
         block = source.read(base, int(ends[first:last].max()) - base)
         for n in range(first, last):

@@ -56,6 +56,9 @@ class ManifestBuilder:
         """Add a file that is one item (or one a page); an empty one fails as `empty_file`.
 
         Args:
+            input_ordinal: the file's place among the job's inputs, from 0.
+            size: bytes.
+            custom_id: the caller's own; by default the name.
             name: cleaned here; a name of which nothing is left becomes `item-<n>`.
             may_have_pages: what the signature says; by default the name decides.
         """

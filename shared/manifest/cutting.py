@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +40,8 @@ def cut_chunks(
 ) -> list[tuple[int, int]]:
     """Return the chunks `(first_seq, end_seq)` of a manifest: contiguous, gap-free, of even weight.
 
-    A chunk has at most `max_items` items, and at most `max_bytes` stored bytes and `target_s` of estimated work
-    (exceeded by less than one item; a large item may stand alone).
+    A chunk has at most `max_items` items, and at most `max_bytes` stored bytes and `target_s` of estimated
+    work (exceeded by less than one item; a large item may stand alone).
     """
     if len(records) == 0:
         return []
@@ -52,10 +53,10 @@ def cut_chunks(
     number = np.minimum((middle * (wanted / total)).astype(np.int64), wanted - 1)
     cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(records)]
     chunks: list[tuple[int, int]] = []
-    for first, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, end in itertools.pairwise(cuts):
         parts = -(-(end - first) // max_items)
         edges = np.linspace(first, end, parts + 1).round().astype(int).tolist()
-        chunks += zip(edges[:-1], edges[1:], strict=True)
+        chunks += itertools.pairwise(edges)
     return chunks
 
 

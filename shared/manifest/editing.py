@@ -17,6 +17,7 @@ def select(source: ByteSource | bytes, seqs: Sequence[int] | npt.NDArray[np.int6
     """Build the manifest of a retry from some items of another; inputs and pages stay, seqs become dense.
 
     Args:
+        source: the old manifest.
         seqs: the items, in their new order.
     """
     old = read_all(source)
@@ -29,7 +30,8 @@ def expand(
     """Build the final manifest from that of the inputs: a file of k pages becomes k records.
 
     Args:
-        pages: how many pages the file of a seq has, or why it cannot be told; files that are not named stay one item.
+        source: the manifest of the inputs.
+        pages: how many pages the file of a seq has, or why that cannot be told; others stay one item.
         max_items: a file whose pages would lift the total above this becomes one failed `too_many_pages`.
     """
     old = read_all(source)

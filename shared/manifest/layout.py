@@ -1,7 +1,7 @@
 """How a manifest lies in its bytes, and how a slice of it is read.
 
-Layout: header (64 bytes), `count` records of 64 bytes, names. The name of an item is followed by its custom id, if that
-is another; names lie in the order of the records, so that a slice of records needs one range of names.
+Layout: header (64 bytes), `count` records of 64 bytes, names. The name of an item is followed by its custom
+id, if that is another; names lie in the order of the records, so a slice of those needs one range of names.
 """
 
 from __future__ import annotations

@@ -1,0 +1,145 @@
+"""What the folder store promises beyond the contract: durability, leftovers, and clear errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from shared.blobs_local import UNFINISHED, LocalBlobs
+from shared.errors import BlobMissing, StorageFull, Unavailable
+
+KEY = "inputs/aa/file"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Name a folder that is not there yet."""
+    return tmp_path / "storage"
+
+
+def files(root: Path) -> list[str]:
+    """List the files of the store."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_commit_flushes_the_file_before_and_the_folders_after_the_rename(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the commit loses neither the bytes nor any folder on the way."""
+    events: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note_fsync(fd: int) -> None:
+        events.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    def note_rename(self: Path, target: Path) -> Path:
+        events.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr("os.fsync", note_fsync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    LocalBlobs(root).put(KEY, b"x")
+
+    at = events.index("rename")
+    assert Path(events[at - 3]).parent == root / UNFINISHED
+    assert events[at - 2 :] == [str(root), str(root / "inputs"), "rename", str(root / "inputs/aa")]
+    assert str(root.parent) in events
+
+
+def test_an_unfinished_file_is_not_under_its_key(root: Path) -> None:
+    """Whoever looks meanwhile sees no object, and after the commit nothing else."""
+    with LocalBlobs(root).open_writer(KEY) as writer:
+        writer.write(b"half")
+        assert [Path(name).parts[0] for name in files(root)] == [UNFINISHED]
+        writer.commit()
+    assert files(root) == [KEY]
+
+
+def test_delete_removes_what_a_dead_writer_left(root: Path) -> None:
+    """A body cut off by a crash goes with its key; another writer's file stays."""
+    blobs = LocalBlobs(root)
+    mine, other = blobs.open_writer(KEY), blobs.open_writer("inputs/aa/file2")
+    mine.write(b"half")
+    other.write(b"half")
+    blobs.delete([KEY])
+    assert [name.split("~")[0] for name in files(root)] == [f"{UNFINISHED}/inputs+aa+file2"]
+    with pytest.raises(BlobMissing):
+        mine.commit()
+    other.commit()
+    assert files(root) == ["inputs/aa/file2"]
+
+
+def test_old_leftovers_are_swept(root: Path) -> None:
+    """Files that nobody has written to for a while go; young ones stay."""
+    blobs = LocalBlobs(root)
+    assert blobs.sweep_unfinished(0) == 0
+    old, young = blobs.open_writer("a/old"), blobs.open_writer("a/young")
+    long_ago = time.time() - 1000
+    os.utime(next((root / UNFINISHED).glob("a+old*")), (long_ago, long_ago))
+    assert blobs.sweep_unfinished(500) == 1
+    assert [name.split("~")[0] for name in files(root)] == [f"{UNFINISHED}/a+young"]
+    old.abort()
+    young.abort()
+
+
+def test_a_forgotten_writer_cleans_up(root: Path) -> None:
+    """A writer that nobody holds any more removes its file."""
+    writer = LocalBlobs(root).open_writer(KEY)
+    writer.write(b"half")
+    del writer
+    assert files(root) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, Unavailable)],
+)
+def test_a_failing_disk_has_a_clear_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
+) -> None:
+    """A full disk is `storage_full`, a broken one `unavailable`; nothing is left behind."""
+    blobs = LocalBlobs(root)
+    blobs.put("warm", b"x")
+
+    def fail(fd: int, data: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.write", fail)
+    with pytest.raises(expected):
+        blobs.put(KEY, b"x")
+    with pytest.raises(expected):
+        blobs.probe()
+    assert files(root) == ["warm"]
+
+
+def test_a_full_device_is_storage_full(root: Path) -> None:
+    """The kernel's own answer to a full device is understood, not only a made-up one."""
+    (root / UNFINISHED).mkdir(parents=True)
+    writer = LocalBlobs(root).open_writer(KEY)
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), writer._fd or -1)
+    with pytest.raises(StorageFull):
+        writer.write(b"x")
+    writer.abort()
+
+
+def test_a_root_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    """A store whose folder is a file fails its probe."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises((Unavailable, BlobMissing)):
+        LocalBlobs(tmp_path / "file" / "storage").probe()
+
+
+def test_a_thousand_sources_hold_no_descriptor(root: Path) -> None:
+    """A job of many single files does not run out of descriptors."""
+    blobs = LocalBlobs(root)
+    blobs.put(KEY, b"0123456789")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    sources = [blobs.source(KEY) for _ in range(1000)]
+    assert {source.read(3, 2) for source in sources} == {b"34"}
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
