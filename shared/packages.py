@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,  # pydantic wants this one before Python 3.12
+    cast,
+)
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from shared.bundled import bundled
 from shared.errors import ModelCorrupt, UnknownModel
@@ -26,7 +34,7 @@ SHIPPED = bundled("models")
 class InputCard(TypedDict):
     """What the network takes: `float32[N, *shape]`, of 8-bit values v: (v · scale − mean) / std a channel."""
 
-    shape: list[int]
+    shape: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=3, max_length=3)]
     scale: float
     mean: list[float]
     std: list[float]
@@ -80,12 +88,12 @@ class ModelCard(TypedDict):
     name: str
     version: str
     description: str
-    labels: list[str]
+    labels: Annotated[list[str], Field(min_length=1)]
     outputs: list[str]
     input: InputCard
     preparation: PreparationCard
-    temperature: float
-    default_target_error: float
+    temperature: Annotated[float, Field(gt=0)]
+    default_target_error: Annotated[float, Field(gt=0, lt=1)]
     thresholds: list[ThresholdRow]
     calibration: str
     metrics: list[Metric]
@@ -94,6 +102,9 @@ class ModelCard(TypedDict):
     licence: str
     data_licence: str
     files: dict[str, str]
+
+
+_CARD_TYPE = TypeAdapter(ModelCard)
 
 
 @dataclass(frozen=True)
@@ -191,19 +202,27 @@ def load_package(path: Path) -> ModelPackage:
 
 def _check_card(card: Any, path: Path) -> None:
     """Refuse a card that the rest of the code would stumble over."""
-    missing = [] if not isinstance(card, dict) else [k for k in ModelCard.__required_keys__ if k not in card]
-    if not isinstance(card, dict) or missing:
+    try:
+        checked = _CARD_TYPE.validate_python(card)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, part["loc"])) for part in error.errors()})
         raise ModelCorrupt(
-            f"The card of model package {path.name} lacks {', '.join(sorted(missing)) or 'all'}."
-        )
-    if (path.parent.name, path.name) != (card["name"], card["version"]):
+            f"The card of model package {path.name} is wrong at {', '.join(places[:5])}."
+        ) from error
+    if (path.parent.name, path.name) != (checked["name"], checked["version"]):
         raise ModelCorrupt(f"Model package {path.name} lies in the directory of another name or version.")
-    if not (NAME.fullmatch(card["name"]) and NAME.fullmatch(card["version"])):
+    if not (NAME.fullmatch(checked["name"]) and NAME.fullmatch(checked["version"])):
         raise ModelCorrupt("A model's name and version are letters, digits, dots, dashes and underscores.")
-    if not set(card["labels"]) <= set(card["outputs"]) or len(set(card["outputs"])) != len(card["outputs"]):
-        raise ModelCorrupt(f"The labels of model {card['name']} are not among its outputs.")
-    if any(Path(file).name != file for file in card["files"]):
-        raise ModelCorrupt(f"A file of model {card['name']} lies outside its package.")
+    outputs = checked["outputs"]
+    if not set(checked["labels"]) <= set(outputs) or len(set(outputs)) != len(outputs):
+        raise ModelCorrupt(f"The labels of model {checked['name']} are not among its outputs.")
+    if any(Path(file).name != file for file in checked["files"]):
+        raise ModelCorrupt(f"A file of model {checked['name']} lies outside its package.")
+    channels = checked["input"]["shape"][0]
+    if len(checked["input"]["mean"]) != channels or len(checked["input"]["std"]) != channels:
+        raise ModelCorrupt(
+            f"Model {checked['name']} has means and deviations of other channels than its input."
+        )
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:

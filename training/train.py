@@ -85,10 +85,12 @@ class Run:
         temporary.replace(self.folder / CHECKPOINT)
 
 
-def train(run: Run, data: Set, held_out: Set, how: Augmentation | None = None) -> DigitNet:
-    """Train the rest of a run's epochs and return the averaged network."""
+def train(
+    run: Run, data: Set, held_out: Set, *, how: Augmentation | None = None, until: int | None = None
+) -> DigitNet:
+    """Train the rest of a run's epochs, or those up to `until`, and return the averaged network."""
     images, labels = to_tensor(data.images), torch.from_numpy(data.labels)
-    while run.epoch < run.recipe.epochs:
+    while run.epoch < (until or run.recipe.epochs):
         started = time.monotonic()
         loss = _epoch(run, images, labels, how or Augmentation())
         run.epoch += 1

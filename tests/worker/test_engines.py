@@ -87,7 +87,7 @@ def test_blanks_alone_and_nothing_at_all_ask_no_engine() -> None:
 
 
 def test_the_target_error_decides_what_is_accepted() -> None:
-    """Below the threshold an answer goes to review as of low confidence; each image may have its own target."""
+    """Below the threshold an answer goes to review; each image may have its own target."""
     sure, unsure = DIGITS.threshold(0.001), DIGITS.threshold(0.01)
     middle = (sure + unsure) / 2 if unsure < sure else sure
     odds = np.log(middle / (1 - middle) * 9) * DIGITS.card["temperature"]

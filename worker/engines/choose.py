@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.errors import ModelCorrupt
 from shared.packages import ModelPackage, verify
+from shared.vision import PREPARATIONS
 from worker.engines.ort import OnnxRuntimeEngine
 from worker.engines.protocol import Engine, EngineMissing
 from worker.engines.pt2 import FILE as TORCH_FILE
@@ -40,6 +41,9 @@ def load_engine(
         ValueError: no engine or device of that name.
     """
     verify(package)
+    preparation = package.card["preparation"]
+    if (preparation["name"], preparation["version"]) not in PREPARATIONS:
+        raise ModelCorrupt(f"Model {package.ref} wants a preparation that this version does not have.")
     loaded = _load(package, *_choose(package, engine, device), threads)
     _warm(package, loaded)
     return loaded

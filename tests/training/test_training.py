@@ -1,0 +1,214 @@
+"""Training: a seed decides the network, an interruption changes nothing, the package is complete."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+from shared.packages import find_packages, load_package, resolve, verify
+from shared.vision import prepare
+from tests.shared.pictures import digits
+from training import data
+from training.augment import Augmentation, augment
+from training.commands import app
+from training.export import TOLERANCE, ExportDiffersError, export
+from training.network import DigitNet, count_parameters, fold
+from training.package import AlreadyThereError, Origin, make_package
+from training.train import Recipe, Run, infer, to_tensor, train
+from worker.engines import classify, load_engine
+
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+DIGITS = resolve(find_packages(), "digits@1.0.0")
+
+
+def some_digits(count: int, *, seed: int = 0) -> data.Set:
+    """Make a small training set: the sample digits, bent a little."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, len(digits()), count)
+    images = np.stack([digits()[k][1] for k in chosen])
+    bent = augment(to_tensor(images), Augmentation(), torch.Generator().manual_seed(seed))
+    labels = np.array([digits()[k][0] for k in chosen], np.int64)
+    return data.Set((bent[:, 0].numpy() * 255).astype(np.uint8), labels)
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:  # type: ignore[type-arg]  # any shape
+    """Write an idx file, packed when its name says so."""
+    raw = (
+        struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        + values.astype(np.uint8).tobytes()
+    )
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Lay out a small MNIST: 400 training images by 40 writers, 60 test images."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part, count, seed in (("train", 400, 1), ("test", 60, 2)):
+        made = some_digits(count, seed=seed)
+        images, labels = data.FILES[part]
+        write_idx(folder / f"{images}.gz", made.images)
+        write_idx(folder / labels, made.labels)
+    np.save(folder / data.WRITERS, np.repeat(np.arange(40), 10).astype(np.int32))
+    return folder
+
+
+def weights(network: nn.Module) -> torch.Tensor:
+    """Return all parameters as one vector."""
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def test_idx_files_are_read_packed_and_unpacked(data_dir: Path) -> None:
+    """Images and labels come out as written; a file that is cut off is refused."""
+    made, read = some_digits(60, seed=2), data.load(data_dir, "test")
+    assert np.array_equal(read.labels, made.labels)
+    assert read.images.shape == (60, 28, 28)
+    path = data_dir / data.FILES["test"][1]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="idx"):
+        data.load(data_dir, "test")
+    with pytest.raises(FileNotFoundError, match="--download"):
+        data.load(data_dir / "nowhere", "train")
+
+
+def test_training_and_serving_prepare_alike(data_dir: Path) -> None:
+    """What the network learns from went through the very function that workers call."""
+    raw = data.read_idx(data_dir / f"{data.FILES['train'][0]}.gz")
+    loaded = data.load(data_dir, "train").images
+    assert all(
+        np.array_equal(prepare(one).image, got) for one, got in zip(raw[:50], loaded[:50], strict=True)
+    )
+
+
+def test_no_writer_is_both_trained_and_calibrated_on(data_dir: Path) -> None:
+    """The split is by writers where they are known, by a seed where not, and always the same."""
+    whole = data.load(data_dir, "train")
+    numbered = data.Set(np.arange(400).reshape(400, 1, 1).astype(np.uint8), np.arange(400))
+    parts = data.split(numbered, data_dir, seed=1)
+    assert parts.by_writer
+    assert not set(parts.train.labels // 10) & set(parts.held_out.labels // 10)
+    assert len(parts.train.labels) + len(parts.held_out.labels) == 400
+    assert 40 <= len(parts.held_out.labels) <= 60
+    (data_dir / data.WRITERS).unlink()
+    first, second = (data.split(whole, data_dir, seed=3) for _ in range(2))
+    assert not first.by_writer
+    assert np.array_equal(first.held_out.images, second.held_out.images)
+
+
+def test_augmented_digits_stay_pictures_and_follow_their_seed() -> None:
+    """Values stay in 0..1, most pictures change, and the same generator gives the same batch."""
+    images = to_tensor(some_digits(64).images)
+    one, two = (augment(images, Augmentation(), torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(one, two)
+    assert 0 <= float(one.min()) <= float(one.max()) <= 1
+    changed = (one - images).abs().amax(dim=(1, 2, 3)) > 0.05
+    assert 0.6 < float(changed.float().mean()) < 1
+
+
+def test_an_interrupted_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    """Stopped after one epoch and started again, training arrives at the same weights."""
+    recipe, learn, check = (
+        Recipe(epochs=2, batch=32, seed=4, bf16=False),
+        some_digits(96),
+        some_digits(20, seed=9),
+    )
+    torch.set_num_threads(1)
+    unbroken = train(Run(tmp_path / "a", recipe, 96), learn, check)
+    train(Run(tmp_path / "b", recipe, 96), learn, check, until=1)
+    resumed = Run(tmp_path / "b", recipe, 96)
+    assert resumed.epoch == 1
+    assert torch.equal(weights(train(resumed, learn, check)), weights(unbroken))
+    history = (tmp_path / "b" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in history] == [1, 2]
+
+
+def test_another_recipe_never_goes_on_with_a_run(tmp_path: Path) -> None:
+    """A checkpoint belongs to its recipe."""
+    Run(tmp_path, Recipe(epochs=1), 256).save()
+    with pytest.raises(ValueError, match="another recipe"):
+        Run(tmp_path, Recipe(epochs=2), 256)
+
+
+def test_a_small_network_learns_the_samples(tmp_path: Path) -> None:
+    """A few epochs suffice to tell the sample digits apart: the loop does learn."""
+    learn, recipe = some_digits(640), Recipe(epochs=8, batch=32, average=0.9, bf16=False)
+    network = train(Run(tmp_path, recipe, 640), learn, some_digits(20, seed=9))
+    assert (infer(network, learn.images).argmax(1) == learn.labels).mean() > 0.9
+
+
+def test_the_folded_network_is_the_same_function() -> None:
+    """Serving without normalisation and dropout changes no answer."""
+    torch.manual_seed(0)
+    network = DigitNet()
+    network.train()
+    images = to_tensor(some_digits(64).images)
+    network(images)
+    network.eval()
+    with torch.no_grad():
+        assert (fold(network)(images) - network(images)).abs().max() < 1e-4
+    assert 100_000 <= count_parameters(network) <= 165_000
+
+
+def test_an_export_that_differs_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that answer otherwise than the network are not shipped."""
+    torch.manual_seed(0)
+    network = fold(DigitNet().eval())
+    export(network, tmp_path)
+    monkeypatch.setattr("training.export.TOLERANCE", -1.0)
+    with pytest.raises(ExportDiffersError):
+        export(network, tmp_path)
+
+
+def test_a_package_is_whole_and_never_overwritten(tmp_path: Path) -> None:
+    """The card carries what the workers need; the same version cannot be made twice."""
+    torch.manual_seed(0)
+    origin = Origin("7.0.0", Recipe(), "python -m training train", by_writer=True)
+    make_package(DigitNet().eval(), some_digits(200), tmp_path, origin)
+    package = load_package(tmp_path / "digits" / "7.0.0")
+    verify(package)
+    assert classify(package, load_engine(package), [prepare(digits()[0][1])]).probabilities.shape == (1, 10)
+    with pytest.raises(AlreadyThereError):
+        make_package(DigitNet().eval(), some_digits(200), tmp_path, origin)
+
+
+def test_the_shipped_files_agree_with_each_other() -> None:
+    """ONNX Runtime and torch.export give the same probabilities within 1e-4, and the same decisions."""
+    prepared = [prepare(image) for image in some_digits(1000, seed=3).images]
+    onnx, torch_cpu = (
+        classify(DIGITS, load_engine(DIGITS, engine=name, device="cpu"), prepared)
+        for name in ("onnxruntime", "torch")
+    )
+    assert np.abs(onnx.probabilities - torch_cpu.probabilities).max() < TOLERANCE
+    assert np.array_equal(onnx.prediction, torch_cpu.prediction)
+    assert np.array_equal(onnx.accept, torch_cpu.accept)
+    assert onnx.reasons == torch_cpu.reasons
+
+
+def test_the_commands_make_a_package_from_data_alone(data_dir: Path, tmp_path: Path) -> None:
+    """train, package, evaluate, export and samples work one after the other, as the card says."""
+    run, models = str(tmp_path / "run"), str(tmp_path / "models")
+    common = ["--data-dir", str(data_dir), "--out", run, "--epochs", "1"]
+    steps = [
+        ["train", *common, "--threads", "1"],
+        ["package", "--version", "3.0.0", "--models", models, *common],
+        ["export", str(tmp_path / "files"), *common],
+        ["evaluate", "--data-dir", str(data_dir), "--models", models, "--model", "digits@3.0.0", "--write"],
+    ]
+    for step in steps:
+        done = CliRunner().invoke(app, step, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    metrics = load_package(tmp_path / "models" / "digits" / "3.0.0").card["metrics"]
+    assert {"accuracy", "accepted", "error_among_accepted"} == {
+        m["name"] for m in metrics if m["data"] == "MNIST test"
+    }
+    assert (tmp_path / "files" / "model.pt2").is_file()
+    assert CliRunner().invoke(app, ["package", "--version", "4.0.0", *common[:-1], "2"]).exit_code != 0
