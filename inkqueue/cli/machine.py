@@ -81,7 +81,9 @@ def doctor(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Check everything that the service depends on; say what is wrong and what to do."""
-    checks = [_service_check(session_of(ctx)), *_machine_checks()]
+    session, checks = session_of(ctx), _machine_checks()
+    if session.url or not checks:
+        checks = [_service_check(session), *checks]
     if as_json:
         print_json(checks)
     else:
@@ -105,7 +107,7 @@ def _service_check(session: Session) -> Check:
             return {"check": "service", "ok": False, "detail": str(error), "fix": error.hint}
         broken = [name for name, check in health.checks.items() if not _is_fine(check)]
         detail = f"{client.base_url} is {health.status}" + (f" ({', '.join(broken)})" if broken else "")
-        fix = "Look at the lines below, and at the logs in INKQUEUE_HOME."
+        fix = "Run `inkqueue doctor` on the service's machine and look at its logs."
         return {"check": "service", "ok": health.ok, "detail": detail, "fix": fix}
 
 

@@ -44,6 +44,8 @@ class Part:
     size: int
     content_type: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+    release: Callable[[], None] = lambda: None
+    """Gives back what was set aside to read the content more than once."""
 
     def pieces(self) -> Iterator[bytes]:
         """Read exactly `size` bytes.
@@ -90,9 +92,13 @@ class RawBody:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the type and, for its label in the results, the file's name (RFC 6266)."""
-        name = f"attachment; filename*=UTF-8''{quote(self.part.name, safe='')}"
-        return {"Content-Type": self.part.content_type, "Content-Disposition": name}
+        """Return the type and, for its label in the results, the file's name (RFC 6266).
+
+        The name goes percent-encoded in both parameters, since not every parser reads `filename*`.
+        """
+        name = quote(self.part.name, safe="/ ")
+        disposition = f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(self.part.name, safe='')}"
+        return {"Content-Type": self.part.content_type, "Content-Disposition": disposition}
 
     @property
     def size(self) -> int:
@@ -179,5 +185,6 @@ def _counted(pieces: Iterable[bytes], size: int, progress: Progress) -> Iterator
 
 
 def _escaped(text: str) -> str:
-    """Escape a name for a header as browsers do (HTML, multipart/form-data encoding algorithm)."""
-    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    """Escape a name for a quoted string in a header; line ends as browsers write them."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return quoted.replace("\r", "%0D").replace("\n", "%0A")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,25 +31,38 @@ def submit(
 ) -> Call[JobState]:
     """Upload files as one job; every try carries the same key, so that a repeat makes no second job."""
     key = idempotency_key or uuid4().hex
-    request = _upload("/v1/jobs", parts_of(sources), options, progress, {"Idempotency-Key": key})
-    return typed(JobState, (yield from patiently(request, policy)))
+    with _opened(sources) as parts:
+        request = _upload("/v1/jobs", parts, options, progress, {"Idempotency-Key": key})
+        return typed(JobState, (yield from patiently(request, policy)))
 
 
 def dry_run(policy: RetryPolicy, sources: Source | Iterable[Source], options: SubmitOptions) -> Call[DryRun]:
     """Upload files and learn what a job of them would be; nothing is kept."""
-    request = _upload("/v1/jobs", parts_of(sources), options, query=(("dry_run", "true"),))
-    return typed(DryRun, (yield from patiently(request, policy)))
+    with _opened(sources) as parts:
+        request = _upload("/v1/jobs", parts, options, query=(("dry_run", "true"),))
+        return typed(DryRun, (yield from patiently(request, policy)))
 
 
 def predict(policy: RetryPolicy, image: Source, options: PredictOptions) -> Call[Prediction]:
-    """Have one image read."""
-    parts = parts_of(image)
-    if len(parts) != 1:
-        raise SourceError(f"`predict` reads exactly one image, not {len(parts)}; submit them as a job.")
-    request = _upload(
-        "/v1/predict", parts, options, read_timeout_s=PREDICT_ANSWER_S, final_statuses=frozenset({504})
-    )
-    return typed(Prediction, (yield from patiently(request, policy)))
+    """Have one image read; the service's own deadline is not worth a repeat."""
+    with _opened(image) as parts:
+        if len(parts) != 1:
+            raise SourceError(f"`predict` reads exactly one image, not {len(parts)}; submit them as a job.")
+        request = _upload(
+            "/v1/predict", parts, options, read_timeout_s=PREDICT_ANSWER_S, final=frozenset({504})
+        )
+        return typed(Prediction, (yield from patiently(request, policy)))
+
+
+@contextmanager
+def _opened(sources: Source | Iterable[Source]) -> Iterator[list[Part]]:
+    """Lend the parts of an upload."""
+    parts = parts_of(sources)
+    try:
+        yield parts
+    finally:
+        for part in parts:
+            part.release()
 
 
 def _upload(
@@ -60,7 +74,7 @@ def _upload(
     *,
     query: Query = (),
     read_timeout_s: float = UPLOAD_ANSWER_S,
-    final_statuses: frozenset[int] = frozenset(),
+    final: frozenset[int] = frozenset(),
 ) -> Request:
     """Send one file as it is, several as a form."""
     body: Body
@@ -75,7 +89,7 @@ def _upload(
         headers=headers or {},
         body=CountedBody(body, progress) if progress else body,
         read_timeout_s=read_timeout_s,
-        final_statuses=final_statuses,
+        final_statuses=final,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Protocol, runtime_checkable
@@ -36,6 +37,14 @@ class ArrayLike(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """A binary file that is open for reading; one that cannot seek is copied first."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Read on, at most `size` bytes."""
+        ...
+
+
 @runtime_checkable
 class PictureLike(Protocol):
     """A picture that can write itself, such as a PIL image."""
@@ -45,7 +54,7 @@ class PictureLike(Protocol):
         ...
 
 
-Content = str | os.PathLike[str] | bytes | IO[bytes] | PictureLike | ArrayLike
+Content = str | os.PathLike[str] | bytes | Readable | PictureLike | ArrayLike
 Source = Content | tuple[str, Content]
 """Something to submit; a tuple gives it a name."""
 
@@ -70,6 +79,8 @@ def parts_of(source: Source | Iterable[Source]) -> list[Part]:
         FileNotFoundError: a path leads nowhere.
         SourceError: there is nothing to send, or a value is no image, file or path.
     """
+    if not _is_one(source) and not isinstance(source, Iterable):
+        raise _unknown(source)
     sources = [source] if _is_one(source) else list(source)  # type: ignore[arg-type] # not one, so many
     parts = [part for number, one in enumerate(sources, 1) for part in _parts(one, f"image-{number}")]
     if not parts:
@@ -102,15 +113,18 @@ def _parts(source: object, default_name: str) -> Iterator[Part]:
     elif isinstance(source, bytes | bytearray | memoryview):
         yield _bytes_part(bytes(source), name or default_name)
     elif hasattr(source, "read"):
-        yield _stream_part(source, name or default_name)
+        yield _stream_part(source, name or _name_of(source) or default_name)
     elif isinstance(source, PictureLike):
         yield _bytes_part(_saved(source), name or f"{default_name}.png")
     elif isinstance(source, ArrayLike):
         yield _bytes_part(_png(source), name or f"{default_name}.png")
     else:
-        raise SourceError(
-            f"A {type(source).__name__} cannot be submitted; give paths, bytes, files or images."
-        )
+        raise _unknown(source)
+
+
+def _unknown(source: object) -> SourceError:
+    """Say that a value is none that can be submitted."""
+    return SourceError(f"A {type(source).__name__} cannot be submitted; give paths, bytes, files or images.")
 
 
 def _path_parts(path: Path, name: str | None) -> Iterator[Part]:
@@ -141,10 +155,14 @@ def _bytes_part(data: bytes, name: str) -> Part:
     return Part(_sendable(name), len(data), content_type(data[:16], name), lambda: BytesIO(data))
 
 
-def _stream_part(stream: object, default_name: str) -> Part:
+def _name_of(stream: object) -> str | None:
+    """Return the file name of an open file, if it has one."""
+    name = getattr(stream, "name", None)
+    return Path(name).name if isinstance(name, str) and not name.startswith("<") else None
+
+
+def _stream_part(stream: object, name: str) -> Part:
     """Make a part of an open binary file, from where it stands; what cannot seek is spooled first."""
-    own_name = getattr(stream, "name", None)
-    name = os.path.basename(own_name) if isinstance(own_name, str) and own_name[:1] != "<" else default_name  # noqa: PTH119
     seekable = _seekable(stream)
     start = seekable.tell()
     head = seekable.read(16)
@@ -152,7 +170,8 @@ def _stream_part(stream: object, default_name: str) -> Part:
         raise SourceError(f"{name} is open as text; open it in binary mode ('rb').")
     size = seekable.seek(0, os.SEEK_END) - start
     seekable.seek(start)
-    return Part(_sendable(name), size, content_type(head, name), _reopener(seekable, start))
+    part = Part(_sendable(name), size, content_type(head, name), _reopener(seekable, start))
+    return part if seekable is stream else replace(part, release=seekable.close)
 
 
 def _seekable(stream: object) -> IO[bytes]:
@@ -162,6 +181,7 @@ def _seekable(stream: object) -> IO[bytes]:
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - lives as long as the part
     while piece := stream.read(PIECE_BYTES):  # type: ignore[attr-defined] # the caller has checked `read`
         if not isinstance(piece, bytes):
+            spool.close()
             raise SourceError("The stream gives text; open it in binary mode ('rb').")
         spool.write(piece)
     spool.seek(0)
