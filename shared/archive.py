@@ -44,7 +44,7 @@ class ArchiveLimits:
     max_inflated_bytes: int = 20 * 1024 * MIB
     bomb_inflated_bytes: int = 256 * MIB
     bomb_ratio: int = 200
-    max_directory_bytes: int = 128 * MIB
+    max_directory_bytes: int = 64 * MIB
 
     @classmethod
     def of(cls, settings: LimitSettings) -> ArchiveLimits:

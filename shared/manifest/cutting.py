@@ -45,7 +45,8 @@ def cut_chunks(
     """
     if len(records) == 0:
         return []
-    stored = np.minimum(records["comp_size"].astype(np.float64), 2.0**53)
+    pages = np.maximum(records["pages"].astype(np.float64), 1)
+    stored = np.where(records["outcome"] == Outcome.OPEN, records["comp_size"] / pages, 0.0)
     weight = np.maximum(estimate(records, costs) / target_s, np.maximum(stored / max_bytes, 1 / max_items))
     total = float(weight.sum())
     wanted = max(1, int(np.ceil(total - 1e-6)))
@@ -62,7 +63,7 @@ def cut_chunks(
 
 def estimate(records: Records, costs: Costs) -> Floats:
     """Return the estimated seconds of work of each item, (N,)."""
-    size = np.minimum(records["size"].astype(np.float64), 2.0**53)
+    size = records["size"].astype(np.float64)
     pages = np.maximum(records["pages"].astype(np.float64), 1)
     has_pages = records["pages"] > 0
     seconds = costs.item_s + costs.byte_s * size / pages + np.where(has_pages, costs.page_s, 0.0)

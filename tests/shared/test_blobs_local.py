@@ -34,7 +34,7 @@ def test_commit_flushes_the_file_before_and_the_folders_after_the_rename(
     fsync, rename = os.fsync, Path.rename
 
     def note_fsync(fd: int) -> None:
-        events.append(os.readlink(f"/proc/self/fd/{fd}"))
+        events.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         fsync(fd)
 
     def note_rename(self: Path, target: Path) -> Path:

@@ -42,7 +42,7 @@ def test_a_name_becomes_a_label(name: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=60) | st.text("/\\.:C ?a\n", max_size=30))
 def test_a_label_is_never_a_path(name: str) -> None:
-    """Whatever comes in, no part is empty, `.` or `..`, nothing is a control, and cleaning again changes nothing."""
+    """Whatever comes in, no part is empty or dots, nothing is a control, and cleaning is done once."""
     label = clean_name(name)
     assert clean_name(label) == label
     assert label == "" or all(part.strip() not in ("", ".", "..") for part in label.split("/"))
