@@ -40,7 +40,8 @@ def claim(
     """Lease the chunk at the head of the lane's line; in a batch, also the single healthy items behind it.
 
     Committed at once. Two workers never get the same chunk (`FOR UPDATE SKIP LOCKED`), none waits for another's
-    lock, and each claim has a token of its own. A chunk that crashed before comes alone.
+    lock, and each claim has a token of its own. A chunk that crashed before comes alone. A batch's claim does not wait
+    for the disk: if Postgres itself crashes before, the chunk is pending again and the worker's commit is fenced.
 
     Args:
         most: how many single-item chunks one claim may take together (the interactive lane); 1 in bulk.
@@ -163,10 +164,11 @@ _CLAIM = sa.text(
     {_LEASE} FROM c WHERE k.id = c.id RETURNING {_COLUMNS}"""
 ).bindparams(*_text)
 _CLAIM_MANY = sa.text(
-    f"""WITH head AS MATERIALIZED (
+    f"""WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS is_set
+    ), head AS MATERIALIZED (
         SELECT k.id, k.crashes = 0 AND k.kind = 'classify' AND k.end_seq = k.first_seq + 1 AS single
         FROM chunks k JOIN jobs j ON j.id = k.job_id
-        WHERE k.lane = :lane AND k.state = 'pending' AND {_SERVED}
+        WHERE (SELECT is_set = 'off' FROM quick) AND k.lane = :lane AND k.state = 'pending' AND {_SERVED}
         ORDER BY k.priority, k.turn, k.id LIMIT 1 FOR UPDATE OF k SKIP LOCKED
     ), more AS MATERIALIZED (
         SELECT k.id FROM chunks k JOIN jobs j ON j.id = k.job_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,7 @@ def commit_finished(db: Database, finished: Sequence[Finished], *, results_ttl_s
         held = _fence(connection, [f.claim for f in finished])
         kept = [f for f in finished if f.claim.id in held]
         copy_items(connection, [(f.claim.job_id, f.rows) for f in kept])
-        ends = add_counts(connection, _tallies(kept), results_ttl_s, kept)
+        ends = add_counts(connection, _tallies(kept, held), results_ttl_s, kept)
         return Committed(ends, [f.claim for f in finished if f.claim.id not in held])
 
     return db.run(work)
@@ -50,10 +51,12 @@ def commit_prefix(db: Database, finished: Finished, *, results_ttl_s: float) -> 
 
     def work(connection: sa.Connection) -> Committed:
         values = {"id": claim.id, "token": claim.token, "attempt": claim.attempt, "reached": reached}
-        if connection.execute(_FENCE_PREFIX, values).one_or_none() is None:
+        held = {row.id: row.claimed_at for row in connection.execute(_FENCE_PREFIX, values)}
+        if not held:
             return Committed([], [claim])
         copy_items(connection, [(claim.job_id, finished.rows)])
-        return Committed(add_counts(connection, _tallies([finished]), results_ttl_s, [finished]), [])
+        tallies = _tallies([finished], held)
+        return Committed(add_counts(connection, tallies, results_ttl_s, [finished]), [])
 
     return db.run(work)
 
@@ -95,7 +98,7 @@ def commit_expanded(
 
 @dataclass(slots=True)
 class Tally:
-    """How many items of one job ended how."""
+    """How many items of one job ended how, and when the first of them was claimed."""
 
     succeeded: int = 0
     failed: int = 0
@@ -104,6 +107,7 @@ class Tally:
     expired: int = 0
     accepted: int = 0
     review: int = 0
+    since: datetime | None = None
 
     def add(self, rows: Sequence[ItemRow]) -> None:
         """Count these rows in."""
@@ -118,16 +122,17 @@ class Tally:
         self.review += by_status[ItemStatus.SUCCEEDED] - accepted
 
 
-def _tallies(finished: Sequence[Finished]) -> dict[UUID, Tally]:
+def _tallies(finished: Sequence[Finished], claimed_at: dict[int, datetime]) -> dict[UUID, Tally]:
     """Add the chunks up, a tally a job."""
     tallies: dict[UUID, Tally] = {}
     for one in finished:
-        tallies.setdefault(one.claim.job_id, Tally()).add(one.rows)
+        tally = tallies.setdefault(one.claim.job_id, Tally(since=claimed_at[one.claim.id]))
+        tally.add(one.rows)
     return tallies
 
 
-def _fence(connection: sa.Connection, claims: Sequence[Claim]) -> set[int]:
-    """Close the chunks that are still ours; only their items may be written."""
+def _fence(connection: sa.Connection, claims: Sequence[Claim]) -> dict[int, datetime]:
+    """Close the chunks that are still ours and return when each was claimed; only their items may be written."""
     rows = connection.execute(
         _FENCE,
         {
@@ -136,7 +141,7 @@ def _fence(connection: sa.Connection, claims: Sequence[Claim]) -> set[int]:
             "tokens": [c.token for c in claims],
         },
     )
-    return {row.id for row in rows}
+    return {row.id: row.claimed_at for row in rows}
 
 
 def copy_items(connection: sa.Connection, groups: Sequence[tuple[UUID, Sequence[ItemRow]]]) -> None:
@@ -201,6 +206,7 @@ def add_counts(
             "sha256s": [f.model_sha256 if f else None for f in pins],
             "engines": [f.engine_class if f else None for f in pins],
             "preparations": [f.preparation if f else None for f in pins],
+            "since": [tallies[i].since for i in ids],
             "ttl": results_ttl_s,
         },
     ).all()
@@ -245,7 +251,7 @@ _FENCE = sa.text(
             ON k.id = h.id AND k.attempt = h.attempt AND k.token = h.token
         WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
     UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, position = k.end_seq
-    FROM held WHERE k.id = held.id RETURNING k.id"""
+    FROM held WHERE k.id = held.id RETURNING k.id, k.claimed_at"""
 ).bindparams(_array("ids", sa.BigInteger()), _array("attempts", sa.Integer()), _array("tokens", pg.UUID()))
 _FENCE_PREFIX = sa.text(
     """WITH held AS MATERIALIZED (
@@ -254,7 +260,7 @@ _FENCE_PREFIX = sa.text(
         RETURNING k.*, (SELECT o.end_seq FROM chunks o WHERE o.id = :id) AS whole_end)
     INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position, crashes)
     SELECT job_id, tenant, lane, priority, turn, kind, model, :reached, whole_end, :reached, crashes
-    FROM held RETURNING id"""
+    FROM held RETURNING :id AS id, (SELECT claimed_at FROM held) AS claimed_at"""
 )
 _CHUNK_PLACE = sa.text("SELECT tenant, lane, priority, model FROM chunks WHERE id = :id")
 _CUT = sa.text(
@@ -277,15 +283,15 @@ _QUEUED = sa.text(
 _ADD = sa.text(
     """WITH t AS MATERIALIZED (
         SELECT * FROM unnest(:ids, :succeeded, :failed, :skipped, :canceled, :expired, :accepted, :review,
-            :versions, :sha256s, :engines, :preparations)
+            :versions, :sha256s, :engines, :preparations, :since)
             AS t (id, succeeded, failed, skipped, canceled, expired, accepted, review, model_version, sha256,
-                engine_class, preparation)
+                engine_class, preparation, since)
     ), locked AS MATERIALIZED (
         SELECT j.id, j.total, j.status, j.finished_at,
             j.succeeded + t.succeeded AS s, j.failed + t.failed AS f, j.skipped + t.skipped AS k,
             j.canceled + t.canceled AS c, j.expired + t.expired AS e,
             j.accepted + t.accepted AS a, j.review + t.review AS r,
-            t.model_version, t.sha256, t.engine_class, t.preparation
+            t.model_version, t.sha256, t.engine_class, t.preparation, t.since
         FROM jobs j JOIN t ON t.id = j.id ORDER BY j.id FOR UPDATE OF j
     ), summed AS (SELECT *, s + f + k + c + e = total AS complete FROM locked)
     UPDATE jobs j SET succeeded = n.s, failed = n.f, skipped = n.k, canceled = n.c, expired = n.e,
@@ -293,7 +299,7 @@ _ADD = sa.text(
         status = CASE WHEN NOT n.complete THEN CASE WHEN n.status = 'queued' THEN 'running' ELSE n.status END
             WHEN n.c > 0 THEN 'canceled' WHEN n.e > 0 THEN 'expired' WHEN n.f = 0 THEN 'succeeded'
             WHEN n.s > 0 THEN 'partially_succeeded' ELSE 'failed' END,
-        started_at = coalesce(j.started_at, CASE WHEN n.engine_class IS NOT NULL THEN clock_timestamp() END),
+        started_at = coalesce(j.started_at, n.since),
         model_version = coalesce(j.model_version, n.model_version),
         model_sha256 = coalesce(j.model_sha256, n.sha256),
         engine_class = coalesce(j.engine_class, n.engine_class),
@@ -309,6 +315,7 @@ _ADD = sa.text(
         for n in ("succeeded", "failed", "skipped", "canceled", "expired", "accepted", "review")
     ),
     *(_array(n, sa.Text()) for n in ("versions", "sha256s", "engines", "preparations")),
+    _array("since", sa.DateTime(timezone=True)),
 )
 _WEBHOOKS = sa.text(
     """INSERT INTO webhook_deliveries (tenant, job_id, event, url)

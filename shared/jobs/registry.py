@@ -12,7 +12,11 @@ from shared.db import Database
 
 
 def beat(
-    db: Database, info: WorkerInfo, *, items: int = 0, images_per_s: float = 0.0,
+    db: Database,
+    info: WorkerInfo,
+    *,
+    items: int = 0,
+    images_per_s: float = 0.0,
     metrics: Mapping[str, float] | None = None,
 ) -> None:
     """Show that this process lives, what it serves, and its counters since its start."""

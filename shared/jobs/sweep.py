@@ -137,7 +137,11 @@ def old_snapshots(db: Database, *, older_s: float) -> list[dict[str, Any]]:
 def make_partitions(db: Database, weeks_ahead: int = 4) -> tuple[int, bool]:
     """Make the partitions of the next weeks; return how many were new, and whether any row is in the default one."""
     with db.transaction() as connection:
-        made = int(connection.execute(sa.text("SELECT inkqueue_make_partitions(:n)"), {"n": weeks_ahead}).scalar_one())
+        made = int(
+            connection.execute(
+                sa.text("SELECT inkqueue_make_partitions(:n)"), {"n": weeks_ahead}
+            ).scalar_one()
+        )
         stray = bool(connection.execute(sa.text("SELECT EXISTS (SELECT FROM items_default)")).scalar_one())
     return made, stray
 
@@ -185,8 +189,12 @@ _STALE = sa.text(
     """UPDATE inputs SET state = 'collecting'
     WHERE state = 'receiving' AND touched_at < clock_timestamp() - :stale * interval '1 second'"""
 )
-_COLLECTABLE = sa.text("SELECT id, storage_key FROM inputs WHERE state = 'collecting' ORDER BY id LIMIT :limit")
-_FORGET_INPUTS = sa.text("DELETE FROM inputs WHERE id = ANY (:ids) AND state = 'collecting'").bindparams(_uuids)
+_COLLECTABLE = sa.text(
+    "SELECT id, storage_key FROM inputs WHERE state = 'collecting' ORDER BY id LIMIT :limit"
+)
+_FORGET_INPUTS = sa.text("DELETE FROM inputs WHERE id = ANY (:ids) AND state = 'collecting'").bindparams(
+    _uuids
+)
 _TOMBSTONES = sa.text(
     "SELECT key FROM tombstones WHERE not_before < clock_timestamp() ORDER BY not_before LIMIT :limit"
 )
