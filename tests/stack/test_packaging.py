@@ -20,25 +20,6 @@ SERVER_ROOMS = ("api", "worker", "shared", "training", "migrations")
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel once."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-build-isolation",
-        "--no-deps",
-        "-w",
-        str(folder),
-    ]
-    subprocess.run([*command, str(ROOT)], check=True, capture_output=True, text=True)
-    return next(folder.glob("inkqueue-*.whl"))
-
-
-@pytest.fixture(scope="session")
 def wheel_names(wheel: Path) -> set[str]:
     """Return the files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
