@@ -49,16 +49,15 @@ def blend(pixels: Pixels, ground: int) -> Pixels:
     return ((pixels[:, :, :3] * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def shrink(grey: Pixels, step: int) -> Pixels:
+def shrink(pixels: Pixels, step: int) -> Pixels:
     """Reduce a picture by area in whole steps, which is several times as fast as in others.
 
     A side shorter than the step becomes one pixel; what is left over at the right and bottom edge falls away.
     """
-    height, width = grey.shape
     if step == 1:
-        return np.ascontiguousarray(grey)
-    rows, columns = max(height // step, 1), max(width // step, 1)
-    whole = np.ascontiguousarray(grey[: rows * step, : columns * step])
+        return np.ascontiguousarray(pixels)
+    rows, columns = (max(side // step, 1) for side in pixels.shape[:2])
+    whole = pixels[: rows * step, : columns * step]
     return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 

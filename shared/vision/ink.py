@@ -21,6 +21,15 @@ _LEAST_SIGNAL = 4.0
 """Ink must differ from the ground by this many of the ground's deviations."""
 _SPECK = 0.03
 """A piece of ink below this share of the largest is a speck."""
+_WRITING = 0.15
+"""Share of the sheet that a piece must measure for frames and lines around it to be dropped."""
+_LONG = 0.75
+"""Share of the sheet that a printed line or frame spans at least."""
+_FINE = 0.06
+"""Share of the sheet that a printed line is thick at most."""
+_STRAIGHT = 0.8
+_GAP = 0.06
+"""Gap between two digits, as a share of their height; narrower ones are breaks in a stroke."""
 _SOFT_SIDE = 60
 """Below this side the grey values, not the mask, carry the shape."""
 _MARGIN = 0.25
@@ -52,16 +61,15 @@ class _Split(NamedTuple):
 
 def find_ink(pixels: Pixels) -> Ink | None:
     """Find the digit in a picture of any size and colour; None where there is no ink worth the name."""
-    whole = to_grey(pixels)
-    step = max(max(whole.shape) // WORK_SIDE, 1)
-    split = split_ink(shrink(whole, step))
+    step = _step(pixels)
+    split = split_ink(to_grey(shrink(pixels, step)))
     kept = drop_specks(split.mask) if split else None
     if split is None or kept is None:
         return None
     mask, box, boxes = kept
     share, contact = cv2.countNonZero(mask) / mask.size, _edge_contact(mask)
     if step > 1 and max(box[2:]) < WORK_SIDE // 2:
-        closer = _look_closer(whole, box, step)
+        closer = _look_closer(pixels, box, step)
         if closer is not None:
             split, (mask, box, boxes) = closer
     x, y, width, height = box
@@ -76,13 +84,18 @@ def find_ink(pixels: Pixels) -> Ink | None:
     )
 
 
+def _step(pixels: Pixels) -> int:
+    """Return by how many whole steps a picture is reduced before anything else is done with it."""
+    return max(int(max(pixels.shape[:2])) // WORK_SIDE, 1)
+
+
 def _look_closer(whole: Pixels, box: Box, step: int) -> tuple[_Split, tuple[Mask, Box, list[Box]]] | None:
     """Take the surroundings of a small find from the full picture, and part and clean them anew."""
     x, y, width, height = (value * step for value in box)
     margin = _MARGIN * max(width, height) + 2 * step
     left, top = max(int(x - margin), 0), max(int(y - margin), 0)
     cut = whole[top : int(y + height + margin) + 1, left : int(x + width + margin) + 1]
-    split = split_ink(shrink(cut, max(max(cut.shape) // WORK_SIDE, 1)))
+    split = split_ink(to_grey(shrink(cut, _step(cut))))
     kept = drop_specks(split.mask) if split else None
     return (split, kept) if split and kept else None
 
@@ -128,15 +141,15 @@ def _strength(split: _Split, mask: Mask, crop: tuple[slice, slice]) -> Pixels:
 
 
 def drop_specks(mask: Mask) -> tuple[Mask, Box, list[Box]] | None:
-    """Drop pieces that are dust; return the rest, its box (x, y, w, h) and the box of each piece."""
+    """Drop dust, frames and ruled lines; return the rest, its box (x, y, w, h) and the box of each piece."""
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
         return None
     inner = np.ascontiguousarray(mask[top : top + height, left : left + width])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    keep = areas >= _SPECK * float(areas.max())
-    boxes = [(int(x) + left, int(y) + top, int(w), int(h)) for x, y, w, h, _ in stats[1:][keep]]
+    pieces = np.asarray(stats[1:], np.int32)
+    keep = _worth_keeping(inner, pieces, mask.shape[:2])
+    boxes = [(int(x) + left, int(y) + top, int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
     if keep.all():
         return mask, (left, top, width, height), boxes
     table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
@@ -146,13 +159,43 @@ def drop_specks(mask: Mask) -> tuple[Mask, Box, list[Box]] | None:
     return cleaned, (x, y, w, h), boxes
 
 
+def _worth_keeping(mask: Mask, stats: NDArray[np.int32], sheet: tuple[int, int]) -> NDArray[np.bool_]:
+    """Say which pieces are writing; frames and lines are dropped only where writing is left without them."""
+    keep: NDArray[np.bool_] = np.ones(len(stats), bool)
+    if len(stats) > 1:
+        printed = np.array([_is_printed(mask, piece, sheet) for piece in stats])
+        sides = stats[:, 2:4].max(axis=1)
+        if bool((sides[~printed] >= _WRITING * max(sheet)).any()):
+            keep = ~printed
+    areas = stats[:, cv2.CC_STAT_AREA]
+    return keep & (areas >= _SPECK * float(areas[keep].max()))
+
+
+def _is_printed(mask: Mask, piece: NDArray[np.int32], sheet: tuple[int, int]) -> bool:
+    """Say whether a piece is a line across the sheet, or a frame: straight along three sides of its box."""
+    x, y, width, height = (int(value) for value in piece[:4])
+    across, down = width >= _LONG * sheet[1], height >= _LONG * sheet[0]
+    if (across and height <= _FINE * sheet[0]) or (down and width <= _FINE * sheet[1]):
+        return True
+    if not (across and down):
+        return False
+    box, band = mask[y : y + height, x : x + width] > 0, max(2, round(_FINE * min(width, height)))
+    straight = (
+        box[:band].any(axis=0).mean(),
+        box[-band:].any(axis=0).mean(),
+        box[:, :band].any(axis=1).mean(),
+        box[:, -band:].any(axis=1).mean(),
+    )
+    return sum(bool(share >= _STRAIGHT) for share in straight) >= 3
+
+
 def are_several(boxes: list[Box]) -> bool:
     """Say whether pieces stand side by side like digits: apart, each nearly as tall as the tallest."""
     if len(boxes) < 2:
         return False
     tallest = max(h for _, _, _, h in boxes)
     tall = sorted((x, x + w) for x, _, w, h in boxes if h >= 0.6 * tallest)
-    return any(after[0] > before[1] for before, after in pairwise(tall))
+    return any(after[0] - before[1] > _GAP * tallest for before, after in pairwise(tall))
 
 
 def stroke_width(mask: Mask) -> float:

@@ -184,3 +184,19 @@ def test_an_unknown_preparation_is_refused() -> None:
     assert ("digits", "1") in PREPARATIONS
     with pytest.raises(KeyError):
         prepare(THREE, name="digits", version="99")
+
+
+def test_a_printed_frame_and_ruled_lines_are_no_ink() -> None:
+    """A digit in a box of a form reads as without the box; a thin 1 alone is no ruled line."""
+    wanted = prepare(paper(THREE)).image
+    boxed, ruled = paper(THREE).copy(), paper(THREE).copy()
+    cv2.rectangle(boxed, (3, 3), (444, 332), 0, 3)
+    cv2.line(ruled, (0, 300), (447, 302), 0, 3)
+    for picture in (boxed, ruled):
+        got = prepare(picture)
+        assert likeness(got.image, wanted) > 0.97
+        assert got.quality is not None
+        assert got.quality.components == 1
+    one = np.full((300, 300), 255, np.uint8)
+    cv2.line(one, (150, 10), (150, 290), 0, 5)
+    assert prepare(one).image.any()
