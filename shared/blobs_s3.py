@@ -20,15 +20,15 @@ from shared.blobs import check_key
 from shared.errors import BlobMissing, StorageFull, Unavailable
 from shared.sources import ByteSource, coalesce
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # obstore has these for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 PART_BYTES = 6 * 1024 * 1024
 """A part of a multipart upload: at most 10,000 are allowed, and all but the last must have 5 MiB."""
 PIECE_BYTES = 4 * 1024 * 1024
 PARTS_IN_FLIGHT = 2
-_PATIENT: RetryConfig = dict(max_retries=5, retry_timeout=timedelta(seconds=60))
-_HASTY: RetryConfig = dict(max_retries=0, retry_timeout=timedelta(seconds=3))
+_PATIENT: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+_HASTY: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=3)}
 _FULL = ("XMinioStorageFull", "507 Insufficient Storage", "QuotaExceeded", "InsufficientStorage")
 
 
@@ -59,7 +59,7 @@ class S3Blobs:
         secret_access_key: str | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        config = dict(bucket=bucket)
+        config: S3Config = {"bucket": bucket}
         if endpoint:
             config["endpoint"] = endpoint
         if region:
@@ -68,9 +68,11 @@ class S3Blobs:
             config["access_key_id"], config["secret_access_key"] = access_key_id, secret_access_key
 
         def store(seconds: float, retries: RetryConfig) -> S3Store:
-            options = dict(
-                allow_http=True, timeout=timedelta(seconds=seconds), connect_timeout=timedelta(seconds=2)
-            )
+            options: ClientConfig = {
+                "allow_http": True,
+                "timeout": timedelta(seconds=seconds),
+                "connect_timeout": timedelta(seconds=2),
+            }
             return S3Store(prefix=prefix or None, config=config, client_options=options, retry_config=retries)
 
         self._store = store(timeout_s, _PATIENT)
