@@ -15,9 +15,10 @@ from inkqueue.cli.output import note, one_line, print_facts, print_json, print_t
 from inkqueue.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from inkqueue.client import Job
+    from inkqueue.client import Client, Job
     from inkqueue.client.options import PredictOptions, SubmitOptions
     from inkqueue.client.sources import Source
+    from inkqueue.models import DryRun
 
 Mode = Literal["classify", "digit", "number", "form"]
 Priority = Literal["low", "normal", "high"]
@@ -77,27 +78,31 @@ def submit(
     }
     options = cast("SubmitOptions", _given(given))
     sources = [_source(path) for path in paths]
-    if dry_run:
-        _show_dry_run(session, sources, options, as_json=as_json)
-        return
-    job = _submitted(session, sources, options, idempotency_key)
-    waiting = wait or timeout is not None or csv is not None
-    if not (as_json and waiting):
-        _announce(job, as_json=as_json, data_follows=csv == Path("-"))
-    if waiting:
-        raise typer.Exit(_await(session, job, timeout, csv, as_json=as_json))
+    with session.client() as client:
+        if dry_run:
+            _show_dry_run(client.dry_run(sources, **options), as_json=as_json)
+            return
+        job = _submitted(client, sources, options, idempotency_key, quiet=session.quiet)
+        waiting = wait or timeout is not None or csv is not None
+        if not (as_json and waiting):
+            _announce(job, as_json=as_json, data_follows=csv == Path("-"))
+        if waiting:
+            raise typer.Exit(_await(session, job, timeout, csv, as_json=as_json))
 
 
 def _submitted(
-    session: Session, sources: Sequence[Source], options: SubmitOptions, idempotency_key: str | None
+    client: Client,
+    sources: Sequence[Source],
+    options: SubmitOptions,
+    idempotency_key: str | None,
+    *,
+    quiet: bool,
 ) -> Job:
     """Upload, with a bar."""
     from inkqueue.client.progress import shown_upload
 
-    with shown_upload(not session.quiet) as progress:
-        return session.client().submit(
-            sources, idempotency_key=idempotency_key, upload_progress=progress, **options
-        )
+    with shown_upload(not quiet) as progress:
+        return client.submit(sources, idempotency_key=idempotency_key, upload_progress=progress, **options)
 
 
 def _announce(job: Job, *, as_json: bool, data_follows: bool) -> None:
@@ -136,10 +141,7 @@ def write_export(job: Job, form: Literal["csv", "ndjson", "xlsx"], path: Path | 
             stream.write(piece)
 
 
-def _show_dry_run(
-    session: Session, sources: Sequence[Source], options: SubmitOptions, *, as_json: bool
-) -> None:
-    plan = session.client().dry_run(sources, **options)
+def _show_dry_run(plan: DryRun, *, as_json: bool) -> None:
     if as_json:
         print_json(plan.raw)
         return
