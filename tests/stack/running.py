@@ -68,6 +68,7 @@ def started(
     port: int | None = None,
     prefix: Sequence[str] = (),
     python: str = sys.executable,
+    uid: int | None = None,
     env: Mapping[str, str] | None = None,
     alone: bool = True,
 ) -> Iterator[Up]:
@@ -96,6 +97,9 @@ def started(
             stdout=sink,
             stderr=subprocess.STDOUT,
             process_group=0,
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
         )
     try:
         yield Up(process, home, port, output)

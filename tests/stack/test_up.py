@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import site
 import socket
 import stat
 import subprocess
@@ -14,17 +15,20 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from inkqueue.local.home import Home
 from inkqueue.local.redis import free_port
 from shared.bundled import bundled
 from tests.services import wait_for
 from tests.stack.running import Up, processes_of, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+ROOT = Path(__file__).resolve().parents[2]
 MANY = 30_000
 NOBODY = 65534
 
@@ -193,8 +197,6 @@ def test_a_dead_process_is_replaced(home: Path) -> None:
 
 def recorded(home: Path) -> dict[str, int]:
     """Return the pids of the stack's processes that the test kills."""
-    from inkqueue.local.home import Home
-
     names = ("api", "worker-1", "steward", "redis", "postgres")
     return {name: pid for name, (pid, _) in Home(home).recorded().items() if name in names}
 
@@ -219,9 +221,7 @@ def test_given_services_are_used(home: Path, db_url: str, redis_url: str) -> Non
 
 def test_an_ordinary_user_starts_it(home: Path) -> None:
     """Without root everything runs as the user, and all data stay in the home."""
-    base = home.parent
-    prefix, python, environment = ordinary_user(base)
-    with started(home, "--sample", "--exit-when-done", prefix=prefix, python=python, env=environment) as up:
+    with as_ordinary_user(home) as up:
         assert up.process.wait(100) == 0, up.output
         assert "Accuracy" in up.output
         assert processes_of(home) == []
@@ -231,21 +231,44 @@ def test_an_ordinary_user_starts_it(home: Path) -> None:
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
-def ordinary_user(base: Path) -> tuple[list[str], str, dict[str, str]]:
-    """Return prefix, interpreter and environment that run our code as somebody who is not root."""
+def as_ordinary_user(home: Path) -> AbstractContextManager[Up]:
+    """Run the sample as somebody who is not root, with an interpreter that this user can execute."""
+    options = ("--sample", "--exit-when-done")
     if os.geteuid() != 0:
-        return [], sys.executable, {}
+        return started(home, *options)
+    base = home.parent
     os.chown(base, NOBODY, NOBODY)
-    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "HOME": str(base)}
+    environment = {"HOME": str(base), "PYTHONPATH": os.pathsep.join([str(ROOT), *site.getsitepackages()])}
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        probe = [*prefix, python, "-c", "import inkqueue, shared.bundled, psycopg"]
-        if subprocess.run(probe, env=environment, cwd=base, capture_output=True, check=False).returncode == 0:
-            return prefix, python, environment
-    # the checkout or the interpreter lies below a folder of root's own: let that user read it, nothing else
+        if can_run(python, environment, base):
+            return started(home, *options, python=python, uid=NOBODY, env=environment)
+    # checkout or interpreter lie below a folder of root's own: this user may read them, and is still not root
+    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     reading = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [*prefix, *reading], sys.executable, {"HOME": str(base)}
+    return started(home, *options, prefix=[*prefix, *reading], env={"HOME": str(base)})
+
+
+def can_run(python: str, environment: dict[str, str], cwd: Path) -> bool:
+    """Tell whether an ordinary user can run our code with this interpreter."""
+    try:
+        done = subprocess.run(
+            [
+                python,
+                "-c",
+                "import inkqueue, shared.bundled, psycopg, redis, celery.app, fastapi, cv2, onnxruntime",
+            ],
+            env=environment,
+            cwd=cwd,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def test_a_wheel_brings_everything(home: Path, wheel: Path) -> None:
@@ -253,7 +276,7 @@ def test_a_wheel_brings_everything(home: Path, wheel: Path) -> None:
     base = home.parent
     environment = base / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    constraints = Path(__file__).resolve().parents[2] / "constraints.txt"
+    constraints = ROOT / "constraints.txt"
     install = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
     subprocess.run([*install, "-c", str(constraints), f"{wheel}[local]"], check=True, cwd=base, timeout=150)
     empty = base / "empty"
