@@ -39,15 +39,13 @@ class Split(NamedTuple):
     by_writer: bool
 
 
-def load(data_dir: Path, part: str, *, download: bool = False) -> Set:
-    """Read `train` or `test` from a folder, fetching it first if wished.
+def load(data_dir: Path, part: str) -> Set:
+    """Read `train` or `test` from a folder of idx files, or from where `fetch` put them.
 
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is no idx file of the announced size.
     """
-    if download:
-        fetch(data_dir)
     image_file, label_file = (_find(data_dir, name) for name in FILES[part])
     images = np.stack([item.image for item in prepare_many(read_idx(image_file))])
     return Set(images, read_idx(label_file).astype(np.int64))

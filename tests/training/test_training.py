@@ -22,6 +22,8 @@ from training.commands import app
 from training.export import TOLERANCE, ExportDiffersError, export
 from training.network import DigitNet, count_parameters, fold
 from training.package import AlreadyThereError, Origin, make_package
+from training.samples import make_samples
+from training.torchvision_ops import declare_missing_operators
 from training.train import Recipe, Run, infer, to_tensor, train
 from worker.engines import classify, load_engine
 
@@ -78,6 +80,34 @@ def test_idx_files_are_read_packed_and_unpacked(data_dir: Path) -> None:
         data.load(data_dir, "test")
     with pytest.raises(FileNotFoundError, match="--download"):
         data.load(data_dir / "nowhere", "train")
+
+
+def test_downloaded_data_is_checked_and_found(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a CPU torch torchvision still fetches by checksum, and its folders are read as they lie."""
+    declare_missing_operators()
+    declare_missing_operators()
+    from torchvision import datasets
+
+    assert all(len(md5) == 32 for _, md5 in datasets.MNIST.resources)
+    asked: list[tuple[str, bool]] = []
+    monkeypatch.setattr(datasets, "MNIST", lambda root, *, train, download: asked.append((root, download)))
+    data.fetch(data_dir)
+    assert asked == [(str(data_dir), True)]
+    raw = data_dir / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in data_dir.glob("*-ubyte*"):
+        path.rename(raw / path.name)
+    assert len(data.load(data_dir, "train").labels) == 400
+
+
+def test_the_samples_are_made_anew_byte_for_byte(data_dir: Path, tmp_path: Path) -> None:
+    """The same data and seed give the same zip: 520 labelled digits and the four members that are none."""
+    for name, copies in (("a", 10), ("b", 10)):
+        test = data.load(data_dir, "test")
+        made = data.Set(np.tile(test.images, (copies, 1, 1)), np.tile(test.labels, copies))
+        make_samples(made, tmp_path / name, seed=1)
+    for file in ("digits.zip", "three.png", "seven-on-white.jpg", "blank.png"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_training_and_serving_prepare_alike(data_dir: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,19 @@ def test_an_engine_or_device_that_is_not_there_is_named() -> None:
         load_engine(DIGITS, device="tpu")
     with pytest.raises(EngineMissing):
         load_engine(DIGITS, engine="onnxruntime", device="cuda")
+
+
+def test_openvino_decides_as_onnx_runtime_does_or_says_how_to_get_it(engine: Engine) -> None:
+    """The optional engine gives equal decisions where it is installed; elsewhere it names its extra."""
+    if find_spec("openvino") is None:
+        with pytest.raises(EngineMissing, match=r"inkqueue\[fast\]"):
+            load_engine(DIGITS, engine="openvino")
+        return
+    fast = classify(DIGITS, load_engine(DIGITS, engine="openvino"), PREPARED)
+    usual = classify(DIGITS, engine, PREPARED)
+    assert np.abs(fast.probabilities - usual.probabilities).max() < 1e-4
+    assert np.array_equal(fast.prediction, usual.prediction)
+    assert np.array_equal(fast.accept, usual.accept)
 
 
 def test_auto_takes_onnx_runtime_on_a_cpu() -> None:
