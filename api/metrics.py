@@ -103,8 +103,8 @@ def family_of(sample: str) -> str:
 
 def _order(sample: str) -> tuple[str, float, str]:
     """Sort a histogram's buckets by their bound."""
-    bound = re.search(r'le="([^"]+)"', sample)
-    labels = re.sub(r'le="[^"]+",?', "", sample)
+    bound = re.search(r'[{,]le="([^"]+)"', sample)
+    labels = re.sub(r'(?<=[{,])le="[^"]+",?', "", sample)
     return labels, float(bound[1]) if bound else 0.0, sample
 
 

@@ -92,7 +92,7 @@ class MultipartReader:
             )
         if len(self._stash.files) >= self._most:
             raise TooManyItems()
-        filename = options[b"filename"].decode("utf-8", "replace")
+        filename = options[b"filename"].decode("utf-8", "replace").replace("%22", '"')  # as browsers write it
         content_type = self._headers.get("content-type", b"").decode("latin-1").strip()
         self._unnamed = not filename
         self._sink = self._stash.open(filename or "file", content_type or None)

@@ -133,7 +133,8 @@ async def _gone_away(request: Request, error: Exception) -> Response:
 
 def field_error(loc: tuple[int | str, ...], msg: str) -> FieldError:
     """Name a wrong field by its path."""
-    return {"loc": ".".join(str(part) for part in loc), "msg": msg}
+    names = loc[:2] if loc and loc[0] == "query" else loc  # of a repeated parameter no position is told
+    return {"loc": ".".join(str(part) for part in names), "msg": msg}
 
 
 def install(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ MANY_LABELS = 20
 def time_text(at: datetime | None) -> str | None:
     """Return a time as RFC 3339 in UTC with `Z`."""
     return (
-        None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     )
 
 
@@ -144,6 +144,8 @@ def summary_document(job: JobView, summary: Summary, catalogue: Catalogue) -> di
     seconds = None
     if job.started_at is not None:
         seconds = ((job.finished_at or job.now) - job.started_at).total_seconds()
+        if seconds < 0.001:  # one chunk: it was marked as started when it was written
+            seconds = ((job.finished_at or job.now) - job.created_at).total_seconds()
     return {
         "job_id": job_id_text(job.id),
         "counts": job_document(job, catalogue)["counts"],

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from inkqueue.decoding import Shape
 
@@ -42,7 +41,7 @@ class ModelRef(Shape):
     """Which model package a job is pinned to."""
 
     name: str
-    version: str = ""
+    version: str | None = None
     sha256: str | None = None
 
     def __str__(self) -> str:
@@ -199,33 +198,41 @@ class DryRun(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary(Shape):
-    """A job in figures; `raw` has the histogram and the throughput over time too."""
+    """A job in figures; `raw` has the confidence histogram and the throughput over time too."""
 
-    predictions: Mapping[str, int] = field(default_factory=dict)
-    decisions: Mapping[str, int] = field(default_factory=dict)
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    errors: Mapping[str, int] = field(default_factory=dict)
+    counts: Counts
+    by_prediction: Mapping[str, int] = field(default_factory=dict)
+    by_decision: Mapping[str, int] = field(default_factory=dict)
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    by_error: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard(Shape):
-    """A model package that the service offers; `raw` is its whole card."""
+    """A model package that the service offers; `raw` is its whole card, metrics and thresholds included."""
 
     name: str
     version: str = ""
     labels: tuple[str, ...] = ()
     sha256: str | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    description: str | None = None
+    default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worker(Shape):
-    """A worker process that is alive; `raw` has everything that it reports."""
+    """A process that is alive; `lane` and `device` are None of one that reads no images, such as the steward."""
 
-    lane: str = ""
-    device: str = ""
-    models: tuple[Any, ...] = ()
+    id: str = ""
+    role: str = "worker"
+    lane: str | None = None
+    device: str | None = None
+    engine: str | None = None
+    models: tuple[str, ...] = ()
+    items: int = 0
     images_per_s: float | None = None
+    started_at: datetime | None = None
+    heartbeat_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,9 +240,9 @@ class Health(Shape):
     """Whether the service is ready, and each thing that it depends on."""
 
     status: str
-    checks: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Tell whether the service takes work."""
-        return self.status in {"ok", "ready"}
+        """Tell whether the service can work."""
+        return self.status == "ok"

@@ -36,6 +36,7 @@ FIXED = np.dtype(
 )
 """The 46 fixed bytes of an entry."""
 UTF8 = 0x800
+GATHER = 16384
 _SYSTEM_FILES = ("humbs.db", "ktop.ini")  # as much of their names as `ends_with` takes
 _LENGTHS = struct.Struct("<HHH")
 _EXTRA = struct.Struct("<HH")
@@ -88,8 +89,7 @@ class Labels:
     def take(self, which: Bools) -> Labels:
         """Return some of them, with a blob of only those."""
         starts, lengths = self.starts[which], self.lengths[which]
-        pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
-        blob = self.blob if which.all() else b"".join([self.blob[a : a + n] for a, n in pairs])
+        blob = self.blob if which.all() else gather(self.blob, starts, lengths)
         return Labels(blob, np.cumsum(lengths) - lengths, lengths, self.is_no_input[which])
 
     def ends_with(self, endings: tuple[str, ...]) -> Bools:
@@ -155,7 +155,7 @@ def label_entries(raw: bytes, entries: Entries) -> Labels:
     """Decode and clean the names of all entries; only those that are not plain take time."""
     lengths = entries.fixed["name_len"].astype(np.int64)
     begins = entries.position + 46
-    blob = b"".join([raw[a:b] for a, b in zip(begins.tolist(), (begins + lengths).tolist(), strict=True)])
+    blob = gather(raw, begins, lengths)
     starts = np.cumsum(lengths) - lengths
     stored = Labels(blob, starts, lengths, _is_folder(blob, starts, lengths))
     odd = _is_odd(blob, starts, lengths) | stored.ends_with(_SYSTEM_FILES)
@@ -176,6 +176,16 @@ def label_entries(raw: bytes, entries: Entries) -> Labels:
     return Labels(b"".join(parts), np.cumsum(lengths) - lengths, lengths, no_input)
 
 
+def gather(data: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> bytes:
+    """Return parts of `data` one after the other, put together block by block so that few objects live at once."""
+    blocks: list[bytes] = []
+    for first in range(0, len(starts), GATHER):
+        begin, length = starts[first : first + GATHER], lengths[first : first + GATHER]
+        pairs = zip(begin.tolist(), (begin + length).tolist(), strict=True)
+        blocks.append(b"".join([data[a:b] for a, b in pairs]))
+    return b"".join(blocks)
+
+
 def _is_odd(blob: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Bools:
     """Tell which names may be changed by cleaning, or may be hidden: all but plain ASCII paths."""
     data = np.frombuffer(blob, dtype=np.uint8)
@@ -187,7 +197,8 @@ def _is_odd(blob: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.
     # After a slash or at the start: what is removed, or may begin `__MACOSX`.
     odd_byte |= begins & np.isin(data, np.frombuffer(b"./ ?_", dtype=np.uint8))
     odd_byte[:-1] |= (data[:-1] == ord(" ")) & (data[1:] == ord("/"))
-    per_name = np.concatenate(([0], np.cumsum(odd_byte)))
+    per_name = np.zeros(len(data) + 1, dtype=np.int32)
+    np.cumsum(odd_byte, out=per_name[1:])
     found: Bools = (per_name[starts + lengths] > per_name[starts]) | (lengths == 0)
     return found | (lengths > names.MAX_NAME_BYTES // 4)
 

@@ -56,7 +56,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=role == "api",  # a client must not pay for a restart; a worker just takes its next ticket
+            pool_pre_ping=role
+            == "api",  # a client must not pay for a restart; a worker just takes its next ticket
             pool_use_lifo=True,
             connect_args={
                 "options": options,

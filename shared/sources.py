@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -76,20 +75,3 @@ def coalesce(
             fits = int(np.searchsorted(reach[first:stop], int(starts[first]) + run_bytes, side="right"))
             cuts.append(first + max(1, fits))
     return np.array(cuts, dtype=np.int64)
-
-
-def read_coalesced(source: ByteSource, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    """Read ranges with as few calls of `source.read` as sense makes; the order of `ranges` is kept."""
-    if not ranges:
-        return []
-    bounds = np.array(ranges, dtype=np.int64).reshape(-1, 2)
-    order = np.argsort(bounds[:, 0], kind="stable")
-    starts, ends = bounds[order, 0], bounds[order].sum(axis=1)
-    cuts = coalesce(starts, ends).tolist()
-    out = [b""] * len(ranges)
-    for first, last in itertools.pairwise(cuts):
-        base = int(starts[first])
-        block = source.read(base, int(ends[first:last].max()) - base)
-        for n in range(first, last):
-            out[int(order[n])] = block[int(starts[n]) - base : int(ends[n]) - base]
-    return out

@@ -25,7 +25,9 @@ class ChunkState(StrEnum):
     PENDING = "pending"  # Nobody works on it.
     LEASED = "leased"  # A worker holds it until its lease ends.
     DONE = "done"  # Its items are written.
-    STOPPED = "stopped"  # Fenced out by a cancel or a deadline; its items are written by whoever stops the job.
+    STOPPED = (
+        "stopped"  # Fenced out by a cancel or a deadline; its items are written by whoever stops the job.
+    )
 
 
 class ItemStatus(StrEnum):

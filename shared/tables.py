@@ -47,7 +47,11 @@ job_transitions = sa.Table(
     sa.Column("to_status", sa.Text, primary_key=True),
 )
 
-_count = dict(type_=sa.Integer, nullable=False, server_default="0")
+
+def _count(name: str) -> sa.Column[int]:
+    """Make a column that counts from zero."""
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
 
 jobs = sa.Table(
     "jobs",
@@ -68,15 +72,15 @@ jobs = sa.Table(
     sa.Column("preparation", sa.Text),
     sa.Column("template", sa.Text),
     sa.Column("target_error", sa.Double),
-    sa.Column("total", **_count),
-    sa.Column("succeeded", **_count),
-    sa.Column("failed", **_count),
-    sa.Column("skipped", **_count),
-    sa.Column("canceled", **_count),
-    sa.Column("expired", **_count),
-    sa.Column("accepted", **_count),
-    sa.Column("review", **_count),
-    sa.Column("reviewed", **_count),
+    _count("total"),
+    _count("succeeded"),
+    _count("failed"),
+    _count("skipped"),
+    _count("canceled"),
+    _count("expired"),
+    _count("accepted"),
+    _count("review"),
+    _count("reviewed"),
     sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     sa.Column("parent_id", pg.UUID),
@@ -129,9 +133,7 @@ jobs = sa.Table(
     sa.Index(
         "jobs_deadline",
         "deadline_at",
-        postgresql_where=sa.text(
-            "deadline_at IS NOT NULL AND status IN ('validating', 'queued', 'running')"
-        ),
+        postgresql_where=sa.text("deadline_at IS NOT NULL AND status IN ('validating', 'queued', 'running')"),
     ),
     sa.Index("jobs_stale", "results_expire_at", postgresql_where=sa.text("purged_at IS NULL")),
     sa.Index("jobs_deleted", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")),

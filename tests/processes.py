@@ -24,7 +24,12 @@ class Process:
         self.log = log
         self._out = log.open("ab")
         self.popen = subprocess.Popen(
-            command, env=dict(env), cwd=cwd, stdout=self._out, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=dict(env),
+            cwd=cwd,
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     @property
@@ -79,7 +84,9 @@ def started(command: Sequence[str], env: Mapping[str, str], log: Path, ready: st
     """Run a process for a block; wait until it has printed `ready`."""
     process = Process(command, {**env, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}, log)
     try:
-        wait_for(lambda: process.popen.poll() is not None or ready in process.output(), f"{log.name}: {ready}", 60)
+        wait_for(
+            lambda: process.popen.poll() is not None or ready in process.output(), f"{log.name}: {ready}", 60
+        )
         if process.popen.poll() is not None:
             raise AssertionError(f"{command} ended: {process.output()}")
         yield process

@@ -17,7 +17,11 @@ SERVED = Served(["digits"], ["digits@1.0.0"], "cpu-fp32")
 
 
 def new_job(
-    chunks: Sequence[tuple[int, int]] = ((0, 1),), *, lane: Lane = Lane.BULK, tenant: str = "default", **more: object
+    chunks: Sequence[tuple[int, int]] = ((0, 1),),
+    *,
+    lane: Lane = Lane.BULK,
+    tenant: str = "default",
+    **more: object,
 ) -> NewJob:
     """Make a job of one inline input whose chunks are these ranges."""
     upload = NewInput(name="a.png", content_type="image/png", bytes=3, sha256="00", inline=b"abc")
@@ -37,7 +41,9 @@ def submit(db: Database, chunks: Sequence[tuple[int, int]] = ((0, 1),), **more: 
     return submit_job(db, new_job(chunks, **more)).job_id  # type: ignore[arg-type]  # as above
 
 
-def take(db: Database, lane: Lane = Lane.BULK, *, worker: str = "host:1:2", lease_s: float = 15.0, most: int = 1) -> list[Claim]:
+def take(
+    db: Database, lane: Lane = Lane.BULK, *, worker: str = "host:1:2", lease_s: float = 15.0, most: int = 1
+) -> list[Claim]:
     """Claim as a worker does."""
     return claim(db, lane, SERVED, worker, lease_s=lease_s, most=most)
 

@@ -48,7 +48,7 @@ class Drainer:
     _specs: dict[UUID, JobSpec] = field(default_factory=dict)
 
     def drain(self, lane: Lane) -> int:
-        """Serve one ticket; return how many chunks were worked on. Errors of an outage end the ticket, not the worker."""
+        """Serve one ticket; return how many chunks were worked on. An outage ends the ticket, not the worker."""
         self.heartbeat.ticket_taken()
         done = 0
         over = time.monotonic() + self.settings.ticket_slice_s
@@ -207,7 +207,11 @@ def by_model(held: Sequence[Held], specs: dict[UUID, JobSpec], models: Models) -
         if spec is None:
             continue
         loaded = models.find(spec.model_name, spec.model_version)
-        single = one.claim.kind == "classify" and not one.claim.alone and one.claim.end_seq == one.claim.first_seq + 1
+        single = (
+            one.claim.kind == "classify"
+            and not one.claim.alone
+            and one.claim.end_seq == one.claim.first_seq + 1
+        )
         key = (loaded.package.name, loaded.package.version, None if single else one.claim.id)
         _, chunk, jobs = groups.setdefault(key, (loaded, [], []))
         chunk.append(one)

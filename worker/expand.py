@@ -95,9 +95,7 @@ def _to_count(whole: ManifestSlice, pages: Pages) -> list[int]:
     return [int(seq) for seq in np.flatnonzero(open_) if int(seq) not in pages]
 
 
-def _commit(
-    db: Database, blobs: Blobs, settings: Settings, held: Held, spec: JobSpec, final: bytes
-) -> bool:
+def _commit(db: Database, blobs: Blobs, settings: Settings, held: Held, spec: JobSpec, final: bytes) -> bool:
     """Store the final manifest and cut the job."""
     whole = read_all(final)
     chunks = cut_chunks(

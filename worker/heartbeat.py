@@ -127,7 +127,9 @@ class Heartbeat:
                 self._check_consumer()
             except InkqueueError as error:
                 log.warning("heartbeat_failed", reason=error.detail)
-            except Exception:  # the thread must outlive whatever happens, or every lease of the process is lost
+            except (
+                Exception
+            ):  # the thread must outlive whatever happens, or every lease of the process is lost
                 log.exception("heartbeat_broken")
             if self._stop.wait(self._settings.heartbeat_s):
                 return

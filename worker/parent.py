@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import redis
 from billiard.einfo import ExceptionInfo
@@ -73,7 +74,9 @@ def wake(queues: list[str]) -> None:
 class DrainRequest(Request):  # type: ignore[misc]  # celery is not typed
     """A ticket in the parent's hands; learns when the child that worked on it was lost."""
 
-    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
         """Return the dead child's chunks at once instead of waiting for their leases."""
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
         exception = exc_info.exception
@@ -106,8 +109,7 @@ def report_lost() -> None:
 def _is_alive(pid: int) -> bool:
     """Tell whether a process exists and is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
     except OSError:
         return _exists(pid) if sys.platform != "linux" else False
 
@@ -119,4 +121,3 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
-

@@ -63,7 +63,9 @@ class Part:
         """Return the rows that are complete from the start."""
         return [row for row in self.rows[: self._prefix] if row is not None]
 
-    def failed(self, index: int, error: ItemError, width: int | None = None, height: int | None = None) -> ItemRow:
+    def failed(
+        self, index: int, error: ItemError, width: int | None = None, height: int | None = None
+    ) -> ItemRow:
         """Make the row of an item that could not be read."""
         return self._row(index, ItemStatus.FAILED, error, width, height)
 
@@ -95,7 +97,7 @@ class Waiting(NamedTuple):
     """An item that waits for its batch."""
 
     part: Part
-    index: int
+    at: int
     prepared: Prepared
     width: int
     height: int
@@ -206,7 +208,7 @@ class Pipeline:
                 log.exception("infer_broken")
                 one = waiting[0]
                 error = ModelError("The model failed on this image.")
-                one.part.put(one.index, one.part.failed(one.index, error, one.width, one.height))
+                one.part.put(one.at, one.part.failed(one.at, error, one.width, one.height))
                 return
             for one in waiting:
                 self._infer([one])
@@ -232,11 +234,11 @@ class Pipeline:
             label = int(readings.prediction[n])
             part = w.part
             row = ItemRow(
-                part.slice.first_seq + w.index,
+                part.slice.first_seq + w.at,
                 ItemStatus.SUCCEEDED,
-                part.slice.name(w.index),
-                part.slice.custom_id(w.index),
-                part.page(w.index) or 1,
+                part.slice.name(w.at),
+                part.slice.custom_id(w.at),
+                part.page(w.at) or 1,
                 labels[label] if label >= 0 else None,
                 confidence[n] if label >= 0 else None,
                 None if several else probabilities[n],
@@ -248,7 +250,7 @@ class Pipeline:
                 w.width,
                 w.height,
             )
-            part.put(w.index, row)
+            part.put(w.at, row)
 
     def _outcome(self, part: Part) -> Outcome:
         """Say how far a chunk has come."""

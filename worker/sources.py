@@ -9,9 +9,7 @@ from shared.sources import ByteSource, BytesSource
 
 def job_sources(blobs: Blobs, spec: JobSpec) -> dict[int, ByteSource]:
     """Return random access to every input of a job, by its ordinal."""
-    return {
-        number: _source_of(blobs, ref.inline, ref.storage_key) for number, ref in enumerate(spec.inputs)
-    }
+    return {number: _source_of(blobs, ref.inline, ref.storage_key) for number, ref in enumerate(spec.inputs)}
 
 
 def _source_of(blobs: Blobs, inline: bytes | None, storage_key: str | None) -> ByteSource:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import numpy as np
 import sqlalchemy as sa
 
 from shared.blobs import Blobs

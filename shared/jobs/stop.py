@@ -11,7 +11,7 @@ from shared.contracts import ItemRow, JobEnd
 from shared.db import Database
 from shared.jobs.commit import Tally, add_counts, copy_items
 from shared.manifest import ManifestSlice, read_slice
-from shared.sources import BytesSource, ByteSource
+from shared.sources import ByteSource, BytesSource
 from shared.status import ItemStatus, StopReason
 
 BATCH = 2000

@@ -171,9 +171,12 @@ class ManifestBuilder:
         self._count += len(block)
 
     def _records(self) -> Records:
-        """Return all records as one array."""
-        return np.concatenate(self._blocks) if self._blocks else np.zeros(0, dtype=RECORD)
+        """Return all records as one array, put together once."""
+        if len(self._blocks) != 1:
+            self._blocks = [np.concatenate(self._blocks) if self._blocks else np.zeros(0, dtype=RECORD)]
+        return self._blocks[0]
 
     def _view(self) -> ManifestSlice:
         """Look at what has been collected as at a manifest."""
-        return ManifestSlice(self._records(), b"".join(self._names), 0, 0)
+        self._names = [b"".join(self._names)]
+        return ManifestSlice(self._records(), self._names[0], 0, 0)

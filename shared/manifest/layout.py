@@ -72,7 +72,7 @@ def pack(records: Records, names: bytes) -> bytes:
     """Put a manifest together; `name_off` counts from the start of `names`."""
     ordered = np.ascontiguousarray(records, dtype=RECORD)
     head = HEADER.pack(MAGIC, VERSION, RECORD.itemsize, len(ordered), HEADER_BYTES + ordered.nbytes)
-    return b"".join((head.ljust(HEADER_BYTES, b"\0"), ordered.tobytes(), names))
+    return b"".join((head.ljust(HEADER_BYTES, b"\0"), ordered.view(np.uint8).data, names))
 
 
 def count(source: ByteSource | bytes) -> int:

@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
                     200, {"items": [{"lane": "bulk", "device": "cpu", "models": ["digits@1.0.0"]}]}
                 )
             case ["GET", "readyz"]:
-                checks = {"database": {"ok": True}, "broker": {"ok": self.service.ready}}
+                checks = {"database": "ok", "broker": "ok" if self.service.ready else "no answer"}
                 state = "ok" if self.service.ready else "unavailable"
                 self.send_json(200 if self.service.ready else 503, {"status": state, "checks": checks})
             case [method, "v1", "jobs", job_id, *rest] if job_id in self.service.jobs:
@@ -169,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["GET", "results"]:
                 self._results(job)
             case ["GET", "summary"]:
-                self.send_json(200, {"predictions": {"7": len(job.items)}, "decisions": {}})
+                self.send_json(200, {"counts": job.document()["counts"], "by_prediction": {"7": len(job.items)}})
             case ["GET", "items", seq]:
                 self.send_json(200, job.items[int(seq)])
             case ["POST", "cancel"]:

@@ -149,4 +149,4 @@ def test_the_doctor_reports_a_service_that_is_not_ready(
     result = doctor(environment, stand_ins)
 
     assert result.returncode == Exit.UNAVAILABLE
-    assert "(broker)" in result.stdout
+    assert "(broker: no answer)" in result.stdout

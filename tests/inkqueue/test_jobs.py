@@ -194,7 +194,7 @@ def test_details_of_a_job_can_be_read(client: Client, scans: Path) -> None:
     job = client.submit(scans).wait()
 
     assert job.item(2).error is not None
-    assert job.summary().predictions == {"7": 6}
+    assert job.summary().by_prediction == {"7": 6}
     assert job.state.raw["invented_later"] == {"by": "a newer service"}
     assert str(job.state.model) == "digits@1.0.0"
     assert job.state.created_at is not None

@@ -193,6 +193,23 @@ def test_files_of_several_inputs_are_kept_apart() -> None:
     assert codes([found[4]]) == ["empty_file"]
 
 
+def test_files_packed_into_one_input_are_told_apart() -> None:
+    """Several small uploads may share an object; each is read from its own range, pages and all."""
+    builder = ManifestBuilder()
+    pack = b"firstII*\0third"
+    builder.add_range(0, "a.png", 0, 5)
+    builder.add_range(0, "b.tif", 5, 4, "two", may_have_pages=True)
+    builder.add_range(0, "c.png", 9, 5)
+    builder.add_range(0, "d.png", 14, 0)
+    assert builder.may_have_pages()
+    part = read_all(expand(builder.build(), {1: 2}))
+    source = Watched(pack)
+    found = dict(read_members({0: source}, part, SETTINGS))
+    assert [found[n] for n in range(4)] == [b"first", b"II*\0", b"II*\0", b"third"]
+    assert codes([found[4]]) == ["empty_file"]
+    assert len(source.reads) == 1
+
+
 def test_a_whole_file_over_the_limit_is_not_loaded() -> None:
     """A raw image of two gigabytes fails without being read."""
     builder = ManifestBuilder()

@@ -214,12 +214,13 @@ def test_a_worker_claims_only_models_that_it_serves(database: Database) -> None:
 def test_starting_a_job_pins_its_model_for_good(database: Database) -> None:
     """The second worker learns what the first one has chosen."""
     job_id = submit(database, [(0, 1), (1, 2)])
-    pin = dict(model_sha256="x", engine_class="cpu-fp32", preparation="digits@1")
+    pin = {"model_sha256": "x", "engine_class": "cpu-fp32", "preparation": "digits@1"}
 
     first = claims.start(database, job_id, model_version="1.0.0", **pin)
     second = claims.start(database, job_id, model_version="2.0.0", **pin)
 
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert (first.model_version, second.model_version) == ("1.0.0", "1.0.0")
     assert second.status == JobStatus.RUNNING
 
@@ -282,7 +283,10 @@ def test_abandoned_uploads_go_to_the_collector(database: Database) -> None:
 def test_the_database_holds_the_transition_table(database: Database) -> None:
     """The table in the database equals the one in the code."""
     with database.transaction() as connection:
-        stored = {tuple(r) for r in connection.execute(sa.text("SELECT from_status, to_status FROM job_transitions"))}
+        stored = {
+            tuple(r)
+            for r in connection.execute(sa.text("SELECT from_status, to_status FROM job_transitions"))
+        }
 
     assert stored == {(str(a), str(b)) for a, after in status.TRANSITIONS.items() for b in after}
 

@@ -7,14 +7,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
+from shared import lanes
 from shared.blobs import Blobs
 from shared.db import Database
 from shared.jobs import crash, stop, sweep
+from shared.jobs.commit import commit_finished
 from shared.settings import Settings
 from shared.status import Lane, StopReason
-from tests.queue_driver import execute, row, take
+from tests.queue_driver import execute, finished, row, take
 from tests.uploads import submit_file
 from worker.drain import Drainer
 from worker.steward import Steward
@@ -48,16 +51,20 @@ def tiff_of(pages: int) -> bytes:
 
 def items_of(database: Database, job_id: object) -> list[dict[str, object]]:
     """Return the items of a job in order."""
-    import sqlalchemy as sa
-
     with database.transaction() as connection:
-        rows = connection.execute(sa.text("SELECT * FROM items WHERE job_id = :id ORDER BY seq"), {"id": job_id})
+        rows = connection.execute(
+            sa.text("SELECT * FROM items WHERE job_id = :id ORDER BY seq"), {"id": job_id}
+        )
         return [dict(r._mapping) for r in rows]
 
 
-def test_the_sample_zip_is_read(drainer: Drainer, database: Database, blobs: Blobs, settings: Settings) -> None:
+def test_the_sample_zip_is_read(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
     """Every member gets one row; the digits are right, bad members fail alone, text is skipped."""
-    job_id = submit_file(database, blobs, settings, "digits.zip", (SAMPLES / "digits.zip").read_bytes(), max_items=100)
+    job_id = submit_file(
+        database, blobs, settings, "digits.zip", (SAMPLES / "digits.zip").read_bytes(), max_items=100
+    )
 
     drainer.drain(Lane.BULK)
 
@@ -67,12 +74,14 @@ def test_the_sample_zip_is_read(drainer: Drainer, database: Database, blobs: Blo
     right = sum(i["prediction"] == Path(str(i["name"])).stem.rsplit("_")[-1] for i in labelled)
     assert job.status == "partially_succeeded"
     assert [i["seq"] for i in items] == list(range(job.total))
-    assert job.succeeded >= 500 and job.failed >= 1 and job.skipped >= 1
+    assert (job.succeeded, job.failed, job.skipped) == (520, 3, 1)
     assert right / len(labelled) > 0.97
     assert (job.model_version, job.engine_class, job.preparation is not None) == ("1.0.0", "cpu-fp32", True)
 
 
-def test_singles_run_as_one_batch(drainer: Drainer, database: Database, blobs: Blobs, settings: Settings) -> None:
+def test_singles_run_as_one_batch(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
     """Twenty waiting single images are one claim and one batch of the network."""
     for name, data in sample_digits(20).items():
         submit_file(database, blobs, settings, name, data, lane=Lane.INTERACTIVE, inline=True)
@@ -105,7 +114,9 @@ def test_page_counting_out_of_time_goes_on_where_it_stood(
     drainer: Drainer, database: Database, blobs: Blobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was counted is kept, the chunk goes back unharmed, and the next worker finishes."""
-    monkeypatch.setattr(drainer, "settings", settings.model_copy(update={"chunk_budget_s": -1.0, "ticket_slice_s": 0.2}))
+    monkeypatch.setattr(
+        drainer, "settings", settings.model_copy(update={"chunk_budget_s": -1.0, "ticket_slice_s": 0.2})
+    )
     submit_file(database, blobs, settings, "a.zip", zip_of({"a.tif": tiff_of(2), "b.tif": tiff_of(2)}))
     drainer.drain(Lane.BULK)
     assert row(database, "SELECT crashes, state FROM chunks") == (0, "pending")
@@ -178,17 +189,20 @@ def test_a_stopping_worker_hands_back_what_it_has_not_begun(
     drainer.drain(Lane.BULK)
 
     assert row(database, "SELECT succeeded FROM jobs").succeeded == 8
-    assert row(database, "SELECT first_seq, end_seq, crashes FROM chunks WHERE state = 'pending'") == (8, 30, 0)
+    assert row(database, "SELECT first_seq, end_seq, crashes FROM chunks WHERE state = 'pending'") == (
+        8,
+        30,
+        0,
+    )
 
 
-def test_cancel_keeps_what_is_done(drainer: Drainer, database: Database, blobs: Blobs, settings: Settings) -> None:
+def test_cancel_keeps_what_is_done(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
     """Items already read stay, the others are canceled, and the late worker's commit is fenced."""
     job_id = submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(30)), max_items=10)
     done = take(database, worker="x")[0]
     late = take(database, worker="y")[0]
-    from shared.jobs.commit import commit_finished
-    from tests.queue_driver import finished
-
     commit_finished(database, [finished(done)], results_ttl_s=60)
 
     stop.request_stop(database, job_id, StopReason.CANCEL)
@@ -214,12 +228,12 @@ def test_cancel_while_pages_are_counted(database: Database, blobs: Blobs, settin
 @pytest.fixture
 def steward(settings: Settings, database: Database, blobs: Blobs) -> Steward:
     """Make a steward whose duties run when they are called."""
-    from shared import lanes
-
     return Steward(settings, database, blobs, lanes.connect(settings))
 
 
-def test_a_deadline_ends_the_job(steward: Steward, database: Database, blobs: Blobs, settings: Settings) -> None:
+def test_a_deadline_ends_the_job(
+    steward: Steward, database: Database, blobs: Blobs, settings: Settings
+) -> None:
     """What is not done by then is expired."""
     submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(5)), deadline_s=0)
 
@@ -228,10 +242,10 @@ def test_a_deadline_ends_the_job(steward: Steward, database: Database, blobs: Bl
     assert row(database, "SELECT status, expired FROM jobs") == ("expired", 5)
 
 
-def test_the_steward_tops_up_tickets(steward: Steward, database: Database, blobs: Blobs, settings: Settings) -> None:
+def test_the_steward_tops_up_tickets(
+    steward: Steward, database: Database, blobs: Blobs, settings: Settings
+) -> None:
     """After Redis was emptied each claimable chunk has a ticket again, and no more than that."""
-    from shared import lanes
-
     submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(30)), max_items=10)
 
     steward.top_up_tickets()
@@ -279,8 +293,6 @@ def test_expired_results_are_purged_and_the_job_stays(
 
 def test_a_frozen_session_is_cut(steward: Steward, settings: Settings) -> None:
     """A worker's transaction that stays open longer than allowed is terminated."""
-    import sqlalchemy as sa
-
     frozen = Database(settings.sqlalchemy_url, "worker", 1)
     quick = settings.model_copy(update={"stuck_transaction_s": 0.0})
     steward.settings = quick
