@@ -174,9 +174,12 @@ def health() -> Call[Health]:
         reply = yield from send(Request("GET", "/readyz", read_timeout_s=10.0))
     except TransportFailure as failure:
         raise ServiceUnreachable(failure.reason) from failure
-    if reply.status not in {200, 503} or "checks" not in _object(reply.json()):
-        raise ApiError.of(problem_of(reply))
-    return decode(Health, reply.json())
+    if reply.status == 200:
+        return typed(Health, reply)
+    problem = problem_of(reply)
+    if problem.code != "unavailable":
+        raise ApiError.of(problem)
+    return decode(Health, {**problem.raw, "status": problem.code})
 
 
 def _object(document: object) -> dict[str, object]:

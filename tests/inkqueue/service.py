@@ -63,8 +63,10 @@ class Handler(BaseHTTPRequestHandler):
                 )
             case ["GET", "readyz"]:
                 checks = {"database": "ok", "broker": "ok" if self.service.ready else "no answer"}
-                state = "ok" if self.service.ready else "unavailable"
-                self.send_json(200 if self.service.ready else 503, {"status": state, "checks": checks})
+                if self.service.ready:
+                    self.send_json(200, {"status": "ok", "checks": checks})
+                else:
+                    self.problem(503, "unavailable", checks=checks)
             case [method, "v1", "jobs", job_id, *rest] if job_id in self.service.jobs:
                 self._job(method, self.service.jobs[job_id], rest)
             case _:
@@ -169,7 +171,9 @@ class Handler(BaseHTTPRequestHandler):
             case ["GET", "results"]:
                 self._results(job)
             case ["GET", "summary"]:
-                self.send_json(200, {"counts": job.document()["counts"], "by_prediction": {"7": len(job.items)}})
+                self.send_json(
+                    200, {"counts": job.document()["counts"], "by_prediction": {"7": len(job.items)}}
+                )
             case ["GET", "items", seq]:
                 self.send_json(200, job.items[int(seq)])
             case ["POST", "cancel"]:
