@@ -17,7 +17,7 @@ from shared.bundled import bundled
 
 Picture = npt.NDArray[np.uint8]
 SIDE = 28
-cv2.setLogLevel(0)  # the samples hold broken files on purpose
+PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x1c\x00\x00\x00\x1c"  # 28×28
 IDX_HEADER_BYTES = {"images": 16, "labels": 8}
 
 
@@ -46,7 +46,9 @@ def samples() -> Iterator[Labelled]:
     with zipfile.ZipFile(bundled("samples") / "digits.zip") as archive:
         for name in archive.namelist():
             data = archive.read(name)
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+            if not data.startswith(PNG_START):
+                continue
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
             if pixels is not None and pixels.shape == (SIDE, SIDE):
                 yield Labelled(pixels.astype(np.uint8), name.rpartition("_")[2].partition(".")[0])
 
