@@ -23,22 +23,22 @@ class ExportDiffersError(Exception):
     """An exported file gives other answers than the network that it was made of."""
 
 
-def export(network: nn.Module, folder: Path) -> None:
-    """Write `model.onnx` and `model.pt2`, both for any batch size, and hold them against the network.
+def export(network: nn.Module, folder: Path, *, shape: tuple[int, int, int] = (1, SIDE, SIDE)) -> None:
+    """Write `model.onnx` and `model.pt2`, for any batch size, and hold both against the network.
 
     Raises:
         ExportDiffersError: an answer differs by more than `TOLERANCE` in probability.
     """
     folder.mkdir(parents=True, exist_ok=True)
     network = network.eval().to("cpu")
-    example = torch.zeros(2, 1, SIDE, SIDE)
+    example = torch.zeros(2, *shape)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about weights on several devices; ours are on one
         torch.export.save(program, folder / PT2)
     _write_onnx(network, example, folder / ONNX)
-    _compare(network, folder)
+    _compare(network, folder, shape)
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
@@ -60,12 +60,12 @@ def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
         )
 
 
-def _compare(network: nn.Module, folder: Path) -> None:
+def _compare(network: nn.Module, folder: Path, shape: tuple[int, int, int]) -> None:
     """Hold both files against the network on random pictures, at several batch sizes."""
     session = ort.InferenceSession(str(folder / ONNX), providers=["CPUExecutionProvider"])
     module = torch.export.load(folder / PT2).module()
     for count in (1, 3, 64):
-        images = torch.rand(count, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(count))
+        images = torch.rand(count, *shape, generator=torch.Generator().manual_seed(count))
         with torch.no_grad():
             expected = network(images).softmax(1).numpy()
             from_pt2 = module(images).softmax(1).numpy()

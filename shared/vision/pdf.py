@@ -135,13 +135,7 @@ def _render(page: pdfium.PdfPage, max_pixels: int) -> Pixels:
 
 def _to_pixels(bitmap: pdfium.PdfBitmap) -> Pixels:
     """Copy PDFium's bitmap into grey or RGB."""
-    try:
-        pixels = np.asarray(bitmap.to_numpy(), np.uint8)
-        if pixels.ndim == 2 or pixels.shape[2] == 1:
-            return np.array(pixels.reshape(pixels.shape[:2]))
-        return np.asarray(
-            cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_BGR2RGB),
-            np.uint8,
-        )
-    finally:
-        bitmap.close()
+    pixels = np.asarray(bitmap.to_numpy(), np.uint8)
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return np.array(pixels.reshape(pixels.shape[:2]))
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_BGR2RGB), np.uint8)

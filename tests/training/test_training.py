@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from shared.packages import find_packages, load_package, resolve, verify
 from shared.vision import prepare
-from tests.shared.pictures import digits
+from tests.shared.pictures import digits, photo
 from training import data
 from training.augment import Augmentation, augment
 from training.commands import app
@@ -208,6 +209,39 @@ def test_a_package_is_whole_and_never_overwritten(tmp_path: Path) -> None:
     assert classify(package, load_engine(package), [prepare(digits()[0][1])]).probabilities.shape == (1, 10)
     with pytest.raises(AlreadyThereError):
         make_package(DigitNet().eval(), some_digits(200), tmp_path, origin)
+
+
+def test_a_network_of_other_size_and_colour_is_served_by_both_engines(tmp_path: Path) -> None:
+    """A package is all that a user's own classifier needs: colour, another size, other labels, plain preparation."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    path = tmp_path / "fruit" / "1"
+    export(network, path, shape=(3, 32, 24))
+    card = json.loads((DIGITS.path / "model.json").read_text()) | {
+        "name": "fruit",
+        "version": "1",
+        "labels": ["apple", "pear", "plum"],
+        "outputs": ["apple", "pear", "plum"],
+        "input": {"shape": [3, 32, 24], "scale": 1 / 255, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]},
+        "preparation": {"name": "plain", "version": "1"},
+        "files": {
+            name: hashlib.sha256((path / name).read_bytes()).hexdigest()
+            for name in ("model.onnx", "model.pt2")
+        },
+    }
+    (path / "model.json").write_text(json.dumps(card))
+    package = resolve(find_packages([tmp_path]), "fruit")
+    photos = [photo(image) for _, image in digits()]
+    prepared = [prepare(one, **package.card["preparation"], shape=package.shape) for one in photos]
+    onnx, torch_cpu = (
+        classify(package, load_engine(package, engine=name, device="cpu"), prepared)
+        for name in ("onnxruntime", "torch")
+    )
+    assert onnx.probabilities.shape == (len(photos), 3)
+    assert np.abs(onnx.probabilities - torch_cpu.probabilities).max() < TOLERANCE
+    assert np.array_equal(onnx.prediction, torch_cpu.prediction)
 
 
 def test_the_shipped_files_agree_with_each_other() -> None:
