@@ -52,20 +52,21 @@ def running_service(workers: int) -> Iterator[Service]:
             )
         try:
             url = f"http://127.0.0.1:{port}"
-            wait_ready(url, process, log)
-            yield Service(url, home, read_urls(home / "urls.env"))
+            addresses = home / "urls.env"  # written when everything is up
+            wait_ready(url, addresses, process, log)
+            yield Service(url, home, read_urls(addresses))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_S)
 
 
-def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_ready(url: str, addresses: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until the service says that it can work."""
     end = time.monotonic() + START_S
     with httpx.Client(trust_env=False) as client:
         while time.monotonic() < end and process.poll() is None:
             try:
-                if client.get(f"{url}/readyz", timeout=5.0).status_code == httpx.codes.OK:
+                if addresses.exists() and client.get(f"{url}/readyz", timeout=5.0).is_success:
                     return
             except httpx.HTTPError:
                 pass
