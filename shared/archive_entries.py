@@ -67,6 +67,8 @@ class Entries:
 
     def take(self, which: Bools) -> Entries:
         """Return some of them."""
+        if which.all():
+            return self
         return Entries(
             self.number[which],
             self.position[which],
@@ -88,8 +90,10 @@ class Labels:
 
     def take(self, which: Bools) -> Labels:
         """Return some of them, with a blob of only those."""
+        if which.all():
+            return self
         starts, lengths = self.starts[which], self.lengths[which]
-        blob = self.blob if which.all() else gather(self.blob, starts, lengths)
+        blob = gather(self.blob, starts, lengths)
         return Labels(blob, np.cumsum(lengths) - lengths, lengths, self.is_no_input[which])
 
     def ends_with(self, endings: tuple[str, ...]) -> Bools:
@@ -188,19 +192,18 @@ def gather(data: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.i
 
 def _is_odd(blob: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Bools:
     """Tell which names may be changed by cleaning, or may be hidden: all but plain ASCII paths."""
-    data = np.frombuffer(blob, dtype=np.uint8)
-    is_start = np.zeros(len(data) + 1, dtype=bool)
-    is_start[starts] = True
-    begins = is_start[:-1].copy()
+    data = np.frombuffer(blob + b"a", dtype=np.uint8)  # so that an empty last name begins within
+    begins = np.zeros(len(data), dtype=bool)
+    begins[starts] = True
     begins[1:] |= data[:-1] == ord("/")
     odd_byte = (data < 0x20) | (data > 0x7E) | (data == ord("\\")) | (data == ord(":"))
     # After a slash or at the start: what is removed, or may begin `__MACOSX`.
-    odd_byte |= begins & np.isin(data, np.frombuffer(b"./ ?_", dtype=np.uint8))
+    for letter in b"./ ?_":
+        odd_byte |= begins & (data == letter)
     odd_byte[:-1] |= (data[:-1] == ord(" ")) & (data[1:] == ord("/"))
-    per_name = np.zeros(len(data) + 1, dtype=np.int32)
-    np.cumsum(odd_byte, out=per_name[1:])
-    found: Bools = (per_name[starts + lengths] > per_name[starts]) | (lengths == 0)
-    return found | (lengths > names.MAX_NAME_BYTES // 4)
+    found: Bools = np.logical_or.reduceat(odd_byte, starts)
+    found |= (lengths == 0) | (lengths > names.MAX_NAME_BYTES // 4)
+    return found
 
 
 def _is_folder(blob: bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Bools:

@@ -167,6 +167,12 @@ def test_any_name_becomes_a_label(raw: bytes, flags: int, extra: bytes, expected
     assert labels(data) == ["first.png", expected]
 
 
+def test_a_nameless_last_member_hides_nothing() -> None:
+    """An odd end of the name before it is still cleaned."""
+    assert labels(raw_zip([Member(b"a\x01"), Member(b"")])) == ["a_", "item-2"]
+    assert labels(raw_zip([Member(b""), Member(b""), Member(b"b\x01")])) == ["item-1", "item-2", "b_"]
+
+
 def test_two_members_of_one_name_are_two_inputs() -> None:
     """Duplicates are allowed; each keeps its own bytes."""
     found = read(raw_zip([Member(b"a.png", b"one"), Member(b"a.png", b"three")]))

@@ -23,6 +23,9 @@ from tests.shared.zips import Member as Raw
 from tests.shared.zips import raw_zip, zip_bytes
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
+COMMENTS = st.binary(max_size=30).filter(
+    lambda comment: b"PK" not in comment
+)  # zipfile trips over its own mark
 CONTENTS = st.binary(max_size=3000) | st.integers(0, 300_000).map(bytes)
 LIMITS = ArchiveLimits(max_members=1000, max_member_bytes=1_000_000, max_inflated_bytes=10_000_000)
 SETTINGS = Settings(max_member_bytes=1_000_000)
@@ -43,7 +46,7 @@ def read_everything(data: bytes) -> dict[int, bytes | ItemError | None]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(NAMES, CONTENTS, st.booleans()), max_size=12), st.binary(max_size=30))
+@given(st.lists(st.tuples(NAMES, CONTENTS, st.booleans()), max_size=12), COMMENTS)
 def test_what_the_library_writes_is_read_alike(
     members: list[tuple[str, bytes, bool]], comment: bytes
 ) -> None:
