@@ -1,0 +1,61 @@
+"""Fixtures of the contract's tests: a real HTTP server on the test's own database, Redis and storage."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+
+from api.main import create_app
+from shared.blobs import Blobs, open_blobs
+from shared.db import Database
+from shared.settings import Settings
+from tests.fakes import FakeWorker
+from tests.services import wait_for
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[httpx.Client]:
+    """Serve the API in a thread of this process; lend a client that talks to it over a socket."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.port,
+        log_config=None,
+        http="httptools",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="api", daemon=True)
+    thread.start()
+    wait_for(lambda: server.started or not thread.is_alive(), "the API to start")
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(15)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def blobs(settings: Settings) -> Blobs:
+    """Open this test's storage."""
+    return open_blobs(settings)
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[httpx.Client]:
+    """Lend a client of a running API."""
+    with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(database: Database, blobs: Blobs) -> FakeWorker:
+    """Return a worker that works when it is told to."""
+    return FakeWorker(database, blobs)
