@@ -74,6 +74,7 @@ class ApiError(InkqueueError):
 
 def _sentence(problem: Problem) -> str:
     """Say the problem in one line, its fields included."""
-    fields = "; ".join(f"{error.get('loc', '')}: {error.get('msg', '')}" for error in problem.errors)
     text = problem.detail or problem.title
+    told = [(error.get("loc", ""), error.get("msg", "")) for error in problem.errors]
+    fields = "; ".join(f"{loc}: {msg}" for loc, msg in told if msg not in text)
     return f"{text} ({fields})" if fields else text

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inkqueue.cli.exits import exit_of_job
-from inkqueue.cli.output import job_facts, note, one_line, print_facts, print_json, print_table
+from inkqueue.cli.output import job_facts, note, one_line, print_facts, print_json, print_table, time_text
 from inkqueue.cli.session import session_of
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
@@ -68,7 +68,7 @@ def list_jobs(
             state.counts.accepted,
             state.counts.review,
             state.counts.failed,
-            f"{state.created_at:%Y-%m-%dT%H:%M:%SZ}" if state.created_at else "",
+            time_text(state.created_at),
             state.name,
         )
         for state in states

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -33,7 +34,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):  # What is copied, the first column, is never cut.
+        width = max((len(row[number]) for row in texts), default=0) if number == 0 else None
+        table.add_column(column, overflow="fold", min_width=width)
     for row in texts:
         table.add_row(*map(escape, row))
     Console(highlight=False).print(table)
@@ -60,10 +64,15 @@ def job_facts(state: JobState) -> list[tuple[str, object]]:
         ("readings", f"{counts.accepted} accepted, {counts.review} to review" if counts.succeeded else None),
         ("model", state.model),
         ("left", f"{state.eta_seconds:.0f} s" if state.eta_seconds and not state.done else None),
-        ("created", state.created_at),
-        ("finished", state.finished_at),
+        ("created", time_text(state.created_at)),
+        ("finished", time_text(state.finished_at)),
         ("retry of", state.parent_id),
     ]
+
+
+def time_text(moment: datetime | None) -> str:
+    """Write a time as the API does, to the second."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else ""
 
 
 def one_line(state: JobState) -> str:

@@ -88,6 +88,8 @@ def submit(
             _announce(job, as_json=as_json, data_follows=csv == Path("-"))
         if waiting:
             raise typer.Exit(_await(session, job, timeout, csv, as_json=as_json))
+        if sys.stderr.isatty() and not session.quiet:
+            note(f"Follow it: inkqueue watch {job.id}")
 
 
 def _submitted(
@@ -113,8 +115,6 @@ def _announce(job: Job, *, as_json: bool, data_follows: bool) -> None:
         note(job.id)
     else:
         print(job.id, flush=True)
-    if sys.stdout.isatty() and not as_json:
-        note(f"Follow it: inkqueue watch {job.id}")
 
 
 def _await(session: Session, job: Job, timeout: float | None, csv: Path | None, *, as_json: bool) -> Exit:

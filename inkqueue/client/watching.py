@@ -108,6 +108,7 @@ class _Following:
         patient = replace(
             self.policy,
             max_retries=self.policy.max_retries * 10,
+            longest_wait_s=min(self.policy.longest_wait_s, POLL_S),
             max_wait_s=self.deadline.left_s(self.policy.max_wait_s),
         )
         state = yield from get_job(patient, self.job_id, wait_s=int(wait_s))
