@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.blobs import check_key
-from shared.errors import BlobMissing, StorageFull, Unavailable
+from shared.errors import BlobMissing, InkqueueError, StorageFull, Unavailable
 from shared.sources import ByteSource
 
 PIECE_BYTES = 1024 * 1024
@@ -35,7 +35,7 @@ class LocalBlobs:
 
     def open_writer(self, key: str) -> LocalWriter:
         """Begin an object of any length."""
-        with _answering(key):
+        with _answering(key, missing=Unavailable):
             return LocalWriter(self._root, check_key(key))
 
     def get(self, key: str) -> bytes:
@@ -67,7 +67,7 @@ class LocalBlobs:
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects and what unfinished writers of the same keys have left."""
         asked = [check_key(key) for key in keys]
-        with _answering("delete"):
+        with _answering("delete", missing=Unavailable):
             for key in asked:
                 self._path(key).unlink(missing_ok=True)
             wanted = {_escape(key) for key in asked}
@@ -83,7 +83,7 @@ class LocalBlobs:
         """Remove what writers that are gone have left, by the time of their last write."""
         limit = time.time() - older_than_s
         removed = 0
-        with _answering("sweep"):
+        with _answering("sweep", missing=Unavailable):
             for path in self._unfinished():
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < limit:
@@ -234,12 +234,12 @@ def _read(fd: int, start: int, length: int) -> bytes:
 
 
 @contextmanager
-def _answering(what: str) -> Iterator[None]:
-    """Turn the errors of the system into ours."""
+def _answering(what: str, missing: type[InkqueueError] = BlobMissing) -> Iterator[None]:
+    """Turn the errors of the system into ours; what is not found is `missing`."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise BlobMissing(f"There is no object {what!r} in the storage.") from error
+        raise missing(f"There is no {what!r} in the storage.") from error
     except OSError as error:
         if error.errno in _FULL:
             raise StorageFull from error

@@ -17,13 +17,13 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from shared.blobs import check_key
-from shared.errors import BlobMissing, StorageFull, Unavailable
+from shared.errors import BlobMissing, InkqueueError, StorageFull, Unavailable
 from shared.sources import ByteSource, coalesce
 
 if TYPE_CHECKING:  # obstore has these for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
-PART_BYTES = 6 * 1024 * 1024
+PART_BYTES = 5 * 1024 * 1024
 """A part of a multipart upload: at most 10,000 are allowed, and all but the last must have 5 MiB."""
 PIECE_BYTES = 4 * 1024 * 1024
 PARTS_IN_FLIGHT = 2
@@ -80,7 +80,7 @@ class S3Blobs:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object; S3 has it durably when this returns."""
-        with _answering(key):
+        with _answering(key, missing=Unavailable):
             obstore.put(self._store, check_key(key), data, use_multipart=False)
 
     def open_writer(self, key: str) -> S3Writer:
@@ -132,7 +132,7 @@ class S3Blobs:
         """Write, read and remove a small object, without retries."""
         content = secrets.token_bytes(16)
         key = f"probe-{content.hex()}"
-        with _answering(key):
+        with _answering(key, missing=Unavailable):
             obstore.put(self._hasty, key, content, use_multipart=False)
             back = bytes(obstore.get(self._hasty, key).bytes())
             obstore.delete(self._hasty, [key])
@@ -205,7 +205,8 @@ class S3Writer:
             raise ValueError("the writer is closed")
         self._buffer += data
         while len(self._buffer) >= PART_BYTES:
-            part = bytes(self._buffer[:PART_BYTES])
+            with memoryview(self._buffer) as view:
+                part = bytes(view[:PART_BYTES])
             del self._buffer[:PART_BYTES]
             self._send(part)
 
@@ -215,7 +216,7 @@ class S3Writer:
             raise ValueError("the writer is closed")
         if self._thread is None:
             self._closed = True
-            with _answering(self._key):
+            with _answering(self._key, missing=Unavailable):
                 obstore.put(self._store, self._key, bytes(self._buffer), use_multipart=False)
             return
         if self._buffer:
@@ -251,13 +252,10 @@ class S3Writer:
     def _upload(self) -> None:
         """Upload part by part until the end or the abort."""
         try:
-            with _answering(self._key):
+            with _answering(self._key, missing=Unavailable):
+                parts = self._take()
                 obstore.put(
-                    self._store,
-                    self._key,
-                    self._take(),
-                    chunk_size=PART_BYTES,
-                    max_concurrency=PARTS_IN_FLIGHT,
+                    self._store, self._key, parts, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT
                 )
         except BaseException as error:  # handed to the caller of `write` or `commit`
             self._error = error
@@ -289,12 +287,12 @@ class S3Writer:
 
 
 @contextmanager
-def _answering(what: str) -> Iterator[None]:
-    """Turn the errors of the storage into ours."""
+def _answering(what: str, missing: type[InkqueueError] = BlobMissing) -> Iterator[None]:
+    """Turn the errors of the storage into ours; what is not found is `missing`: for a writer, the bucket."""
     try:
         yield
     except (FileNotFoundError, NotFoundError) as error:
-        raise BlobMissing(f"There is no object {what!r} in the storage.") from error
+        raise missing(f"There is no {what!r} in the storage.") from error
     except (BaseError, OSError) as error:
         if any(mark in str(error) for mark in _FULL):
             raise StorageFull from error
