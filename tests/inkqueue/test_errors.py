@@ -29,15 +29,15 @@ def test_every_code_of_the_service_has_its_own_exception() -> None:
 @pytest.mark.parametrize("code", sorted(service_codes()))
 def test_a_refusal_raises_the_class_of_its_code(client: Client, service: FakeService, code: str) -> None:
     """The exception carries what the answer said."""
-    service.refuse(422, code, errors=[{"loc": "mode", "msg": "unknown"}])
+    service.refuse(422, code, errors=[{"loc": "mode", "msg": "no such mode"}])
 
     with pytest.raises(ApiError.by_code()[code]) as caught:
         client.get("job_1")
 
     error = caught.value
     assert (error.status, error.code, error.request_id) == (422, code, "req-1")
-    assert str(error) == f"It is {code}. (mode: unknown)"
-    assert error.errors == ({"loc": "mode", "msg": "unknown"},)
+    assert str(error) == f"It is {code}. (mode: no such mode)"
+    assert error.errors == ({"loc": "mode", "msg": "no such mode"},)
 
 
 def test_an_unknown_code_is_still_an_error(client: Client, service: FakeService) -> None:
