@@ -58,7 +58,9 @@ class Home:
         """
         try:
             # as root the database's own user passes through, and cannot look around
-            self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
+                self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
             lock = (self.path / "lock").open("a+")
         except OSError as error:
             raise LocalStackError(

@@ -62,6 +62,20 @@ def signal_when_parent_dies(number: signal.Signals) -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
+def is_interrupted(pid: int) -> bool:
+    """Tell whether a process is just handling SIGINT: the kernel blocks a signal while its handler runs.
+
+    GNU make, told to stop by a signal to itself alone, waits in its handler for the recipe's end and passes
+    nothing on; so the recipe has to look.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    blocked = int(status.partition("SigBlk:")[2].split(maxsplit=1)[0], 16)
+    return bool(blocked & 1 << (signal.SIGINT - 1))
+
+
 def adopt_orphans() -> None:
     """Have orphaned grandchildren handed to this process, so that it can collect them."""
     if _libc is not None:

@@ -123,7 +123,8 @@ class Stack:
             servers.append(redis)
             self.urls["INKQUEUE_REDIS_URL"] = redis.url()
         if "INKQUEUE_DATABASE_URL" not in given:
-            postgres = Postgres(self.home.path)
+            connections = max(100, 50 + 3 * self.options.workers)
+            postgres = Postgres(self.home.path, settings={"max_connections": str(connections)})
             self._serve(postgres)
             servers.append(postgres)
             self.urls["INKQUEUE_DATABASE_URL"] = postgres.url()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -43,7 +44,8 @@ def run(
     console = Console(highlight=False)
     stack = Stack(options, lambda text: console.print(f"[dim]·[/] {text}", soft_wrap=True))
     _listen(stack)
-    if stop_with_parent:
+    parent = os.getppid() if stop_with_parent else 0
+    if parent:
         launch.signal_when_parent_dies(signal.SIGTERM)
     code = 0
     try:
@@ -51,7 +53,7 @@ def run(
         console.print(f"Starting inkqueue on [bold]{stack.home.path}[/]", soft_wrap=True)
         stack.start()
         console.print(f"[green]inkqueue is ready[/] ({time.monotonic() - began:.1f} s)")
-        code = _serve(stack, console, sample=sample, exit_when_done=exit_when_done)
+        code = _serve(stack, console, sample=sample, exit_when_done=exit_when_done, parent=parent)
     except Interrupted:
         console.print("\nStopping …")
     except LocalStackError as error:
@@ -63,15 +65,18 @@ def run(
     return code
 
 
-def _serve(stack: Stack, console: Console, *, sample: bool, exit_when_done: bool) -> int:
+def _serve(stack: Stack, console: Console, *, sample: bool, exit_when_done: bool, parent: int) -> int:
     """Keep the stack running; return when the sample is done and nothing else is wanted."""
     _tell(stack, console)
     run_of_sample = SampleRun(stack.url, console) if sample else None
     if run_of_sample is not None:
         threading.Thread(target=run_of_sample.run, name="sample", daemon=True).start()
-    logs_due = 0.0
+    logs_due, interrupted = 0.0, 0
     while True:
         stack.supervisor.tick()
+        interrupted = interrupted + 1 if parent and launch.is_interrupted(parent) else 0
+        if interrupted > 1:  # not the short moment in which make blocks signals to start something
+            raise Interrupted
         if time.monotonic() > logs_due:
             stack.supervisor.keep_logs_small()
             logs_due = time.monotonic() + LOGS_EVERY_S
