@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.inkqueue.memory import FakeService
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -50,6 +53,19 @@ def test_every_public_name_is_there() -> None:
     assert all(getattr(inkqueue, name) is not None for name in inkqueue.__all__)
     with pytest.raises(AttributeError):
         inkqueue.no_such_name  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_run(service: FakeService, scans: Path, path: Path) -> None:
+    """Each example does its work against a service."""
+    arguments = [] if path.stem == "arrays" else [str(scans)]
+    environment = {**os.environ, "INKQUEUE_URL": service.url}
+    command = [sys.executable, str(path), *arguments]
+
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
 
 
 def test_programs_of_users_pass_mypy_strict(tmp_path: Path) -> None:
