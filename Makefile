@@ -29,7 +29,7 @@ test: $(DEV_VENV)/.installed  ## run the whole suite (ARGS= for pytest)
 check: $(DEV_VENV)/.installed  ## format, lint, types, import contracts, migrations, documents
 	$(DEV_BIN)/ruff format --check .
 	$(DEV_BIN)/ruff check .
-	$(DEV_BIN)/mypy --strict shared api worker inkqueue
+	$(DEV_BIN)/mypy --strict shared api worker inkqueue migrations training deploy benchmarks examples
 	$(DEV_BIN)/lint-imports
 	$(DEV_BIN)/python -m pytest -q -m check $(ARGS)
 
