@@ -63,7 +63,6 @@ class MethodNotAllowed(ApiError):
     """The address does not take this method."""
 
     code = "method_not_allowed"
-    hint = "Is this the address of an inkqueue service of the same version?"
 
 
 class NotAcceptable(ApiError):
@@ -76,7 +75,6 @@ class RequestTimeout(ApiError):
     """The body stopped arriving before it was complete."""
 
     code = "request_timeout"
-    hint = "Send it again."
 
 
 class Gone(ApiError):
@@ -178,7 +176,6 @@ class IdempotencyKeyReused(ApiError):
     """The key was used before with other files or options."""
 
     code = "idempotency_key_reused"
-    hint = "Use a new key, or none."
 
 
 class RateLimited(ApiError):
@@ -252,7 +249,6 @@ class EmptyFile(ImageRefused):
     """The file has no bytes at all."""
 
     code = "empty_file"
-    hint = "Send a file with content."
 
 
 class Encrypted(ImageRefused):
@@ -294,7 +290,6 @@ class ModelFailed(ImageRefused):
     """Reading this image stopped its worker repeatedly."""
 
     code = "model_error"
-    hint = "Report the image; its neighbours are not affected."
 
 
 class TemplateNotMatched(ImageRefused):
