@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from inkqueue.local import system_user
+from inkqueue.local import reachable, system_user
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.launch import Launch, ServerUser, mentions
 
@@ -24,7 +23,6 @@ OLDEST_MAJOR = 18  # uuidv7() came with it
 SUPERUSER = "inkqueue"
 PORT = 5432  # names the socket file only: nothing listens on TCP
 SOCKET_PATH_LIMIT = 107  # bytes, sun_path of Linux
-SHARED_ROOT = Path("/var/lib/inkqueue")
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -168,42 +166,26 @@ class Postgres:
 
     def _prepare_for_root(self) -> None:
         """Give the cluster a user of its own and places that this user reaches; no folder's mode changes."""
-        self.user = system_user.ensure()
-        if not system_user.can_use(self.user, self.bin / "postgres"):
-            self.bin = self._copy_programs()
-        _own_folder(self.data, self.user)
-        if not system_user.can_enter(self.user, self.data):
-            self.data.rmdir()
-            self.base = _shared_root() / "homes" / self._home_id()
-            self.base.mkdir(parents=True, exist_ok=True)
-            self.base.chmod(0o711)
-            (self.base / "home").write_text(f"{self.home}\n")
-            _own_folder(self.data, self.user)
-
-    def _home_id(self) -> str:
-        """Return a name for this home that a new folder at the same place does not inherit."""
-        path = self.home / "id"
-        if not path.exists():
-            path.write_text(secrets.token_hex(8))
-        return path.read_text().strip()
-
-    def _copy_programs(self) -> Path:
-        """Copy PostgreSQL to where the server's user can execute it; the original place is closed to it."""
-        stamp = int((self.bin / "postgres").stat().st_mtime)
-        target = _shared_root() / "programs" / f"postgresql-{major_version(self.bin)}-{stamp}"
-        if not target.exists():
-            unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-            without = shutil.ignore_patterns("include")
-            shutil.copytree(self.bin.parent, unfinished, symlinks=True, ignore=without)
-            for path in (target.parent, unfinished, *unfinished.rglob("*")):
-                if not path.is_symlink():
-                    executable = path.is_dir() or path.parent.name == "bin"
-                    path.chmod(path.stat().st_mode | (0o555 if executable else 0o444))
-            try:
-                unfinished.rename(target)
-            except OSError:  # another start was faster
-                shutil.rmtree(unfinished)
-        return target / "bin"
+        user = self.user = system_user.ensure()
+        if not system_user.can_use(user, self.bin / "postgres"):
+            label = f"postgresql-{major_version(self.bin)}-{int((self.bin / 'postgres').stat().st_mtime)}"
+            self.bin = reachable.copy_programs(self.bin, label)
+        outside = reachable.folder_for(self.home)
+        if (outside / "postgres" / "PG_VERSION").exists():
+            self.base = outside
+            return
+        _own_folder(self.data, user)
+        if system_user.can_enter(user, self.data):
+            return
+        if any(self.data.iterdir()):
+            raise LocalStackError(
+                f"The user {user.name}, who owns the database in {self.data}, cannot enter that folder any more. "
+                "Let others pass through its parents again (chmod o+x)."
+            )
+        self.data.rmdir()
+        reachable.make(outside)
+        (outside / "home").write_text(f"{self.home}\n")
+        self.base = outside
 
     def _choose_socket_dir(self) -> Path:
         """Return a private folder whose socket path fits into the kernel's limit."""
@@ -211,7 +193,7 @@ class Postgres:
         if len(os.fsencode(preferred / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT:
             _own_folder(preferred, self.user)
             return preferred
-        short = Path("/tmp") / f"inkqueue-{os.geteuid()}-{self._home_id()}"  # noqa: S108  # random name, owner checked
+        short = Path("/tmp") / f"inkqueue-{os.geteuid()}-{reachable.folder_for(self.home).name}"  # noqa: S108  # random name, owner checked
         _own_folder(short, self.user)
         return short
 
@@ -262,14 +244,6 @@ class Postgres:
             extra_groups=[] if user else None,
             check=False,
         )
-
-
-def _shared_root() -> Path:
-    """Return root's own folder for what a server's user must reach; nobody but root can list it."""
-    if not SHARED_ROOT.exists():
-        SHARED_ROOT.mkdir(mode=0o711)
-        SHARED_ROOT.chmod(0o711)
-    return SHARED_ROOT
 
 
 def _own_folder(path: Path, user: ServerUser | None) -> None:

@@ -134,6 +134,9 @@ class Stack:
                 server.create_database()
         self.urls["INKQUEUE_STORAGE_URL"] = f"file://{quote(str(self.home.storage))}"
         self.urls |= given
+        for server in servers:
+            if isinstance(server, Postgres) and server.base != self.home.path:
+                self.say(f"PostgreSQL's files are in {server.base}: its user cannot enter {self.home.path}")
         names = " and ".join(sorted(type(server).__name__ for server in servers))
         if names:
             self.say(f"{names} {'is' if len(servers) == 1 else 'are'} up ({time.monotonic() - began:.1f} s)")

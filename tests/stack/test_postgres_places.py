@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from inkqueue.local import postgres as module
+from inkqueue.local import reachable, system_user
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.launch import start, start_time
 from inkqueue.local.postgres import Postgres
@@ -38,7 +39,7 @@ def test_no_parent_of_the_home_changes_its_mode(closed_parent: Path, monkeypatch
     """A home below a closed folder works, as root too, and the folder stays closed."""
     open_root = Path(tempfile.mkdtemp(prefix="inkqueue-open-"))
     open_root.chmod(0o711)
-    monkeypatch.setattr(module, "SHARED_ROOT", open_root)
+    monkeypatch.setattr(reachable, "ROOT", open_root)
     home = closed_parent / "home"
     home.mkdir(mode=0o711)
     before = modes(home) | modes(module.find_bin())
@@ -49,10 +50,31 @@ def test_no_parent_of_the_home_changes_its_mode(closed_parent: Path, monkeypatch
         assert modes(home) | modes(module.find_bin()) == before
         if os.geteuid() == 0:
             assert postgres.data.is_relative_to(open_root)
+            closed_parent.chmod(0o711)
+            again = Postgres(home, settings=FAST)
+            again.prepare()
+            assert again.data == postgres.data, "a home that has been opened keeps its database"
+            closed_parent.chmod(0o700)
         else:
             assert postgres.data.is_relative_to(home)
     finally:
         shutil.rmtree(open_root)
+
+
+@pytest.mark.slow
+def test_programs_out_of_reach_are_copied(plain_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment below a closed folder serves all the same: PostgreSQL runs from a copy."""
+    copies = plain_home / "copies"
+    monkeypatch.setattr(reachable, "ROOT", copies)
+    monkeypatch.setattr(system_user, "can_use", lambda _user, _program: False)
+    old = os.umask(0o077)
+    try:
+        postgres = Postgres(plain_home, settings=FAST)
+        postgres.prepare()
+    finally:
+        os.umask(old)
+    assert postgres.bin.is_relative_to(copies) == (os.geteuid() == 0)
+    with_server(postgres)
 
 
 def with_server(postgres: Postgres) -> None:
