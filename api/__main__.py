@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from api.main import create_app
+from api.protocol import Protocol
 from shared.logs import configure_logs
 from shared.settings import Settings, get_settings
 
@@ -29,7 +30,7 @@ def main() -> int:
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http="httptools",
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

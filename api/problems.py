@@ -106,8 +106,10 @@ def request_id_of(request: Request) -> str:
 
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, InkqueueError)
-    if status_of(error) >= 500:
+    if status_of(error) == 500:
         log.error("request_failed", code=error.code, path=request.url.path, exc_info=error)
+    elif status_of(error) > 500:
+        log.warning("request_refused", code=error.code, path=request.url.path, why=error.detail)
     return answer(request, error)
 
 

@@ -178,7 +178,9 @@ class Submissions:
             UnknownModel: neither this process nor a living worker has it.
         """
         ref = options.model or self._catalogue.default
-        name, _, version = ref.partition("@")
+        name, at, version = ref.partition("@")
+        if at and not version:
+            raise UnknownModel()
         try:
             package = self._catalogue.resolve(ref)
         except UnknownModel:

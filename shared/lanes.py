@@ -8,6 +8,8 @@ import uuid
 from uuid import UUID
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.settings import Settings
 from shared.status import Lane
@@ -24,6 +26,7 @@ def connect(settings: Settings, timeout_s: float = 2.0) -> redis.Redis:
         socket_connect_timeout=timeout_s,
         socket_keepalive=True,
         health_check_interval=10,
+        retry=Retry(NoBackoff(), 1),  # a connection that a restart has closed is opened again; an outage costs no time
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.answers import Json
@@ -96,8 +96,13 @@ def delete_template(name: Name, caller: By) -> Response:
 
 
 @router.post("/v1/templates", summary="Add a template (later)", responses=problems(422))
+def add_template(caller: By) -> Response:
+    """Say clearly that this is not there yet."""
+    raise InvalidRequest(_LATER, errors=[{"loc": "path", "msg": _LATER}])
+
+
 @router.put("/v1/templates/{name}", summary="Change a template (later)", responses=problems(422))
 @router.post("/v1/templates/{name}/preview", summary="Try a template (later)", responses=problems(422))
-def later(request: Request, caller: By) -> Response:
+def change_template(name: Name, caller: By) -> Response:
     """Say clearly that this is not there yet."""
     raise InvalidRequest(_LATER, errors=[{"loc": "path", "msg": _LATER}])

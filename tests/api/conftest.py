@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from api.main import create_app
+from api.protocol import Protocol
 from shared.blobs import Blobs, open_blobs
 from shared.db import Database
 from shared.settings import Settings
@@ -26,7 +27,8 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
         host="127.0.0.1",
         port=settings.port,
         log_config=None,
-        http="httptools",
+        http=Protocol,
+        server_header=False,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

@@ -1,0 +1,142 @@
+"""Server-Sent Events of a job."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from shared.lanes import connect, publish_hint
+from shared.settings import Settings
+from tests.api.files import submitted
+from tests.fakes import FakeWorker
+
+
+@dataclass
+class Event:
+    """One event, or one comment."""
+
+    name: str = ""
+    id: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    comment: str = ""
+
+
+def events(api: httpx.Client, job_id: str, last_id: str | None = None) -> Iterator[Event]:
+    """Follow a job until the stream ends."""
+    headers = {"last-event-id": last_id} if last_id else {}
+    with api.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        event = Event()
+        for line in answer.iter_lines():
+            kind, _, value = line.partition(": ")
+            match kind:
+                case "event":
+                    event.name = value
+                case "id":
+                    event.id = value
+                case "data":
+                    event.data = orjson.loads(value)
+                case "" if line:
+                    event.comment = value
+                case "":
+                    yield event
+                    event = Event()
+
+
+def test_a_finished_job_is_one_event(api: httpx.Client, worker: FakeWorker) -> None:
+    """The state comes at once under its name, with the version as its id, and the stream ends."""
+    job = submitted(api, "1.png")
+    worker.work()
+    (only,) = events(api, job["id"])
+
+    assert only.name == "job.completed"
+    assert only.data == api.get(f"/v1/jobs/{job['id']}").json()
+    assert f'W/"{only.id}"' == api.get(f"/v1/jobs/{job['id']}").headers["etag"]
+
+
+def test_a_job_is_followed_to_its_end(api: httpx.Client, worker: FakeWorker) -> None:
+    """A page sees the start, progress and the end, with ids that grow."""
+    job = submitted(api, *(f"{i}.png" for i in range(2500)))
+    seen: list[Event] = []
+    stream = events(api, job["id"])
+    seen.append(next(stream))
+    worker.work(most_chunks=1)
+    seen.append(next(stream))
+    worker.work()
+    seen += stream
+
+    assert [e.name for e in seen[:2]] == ["job.started", "job.progress"]
+    assert seen[-1].name == "job.completed"
+    assert [int(e.id) for e in seen] == sorted({int(e.id) for e in seen})
+    for event in seen:
+        counts = event.data["counts"]
+        assert counts["total"] == counts["pending"] + counts["succeeded"]
+
+
+def test_a_seen_version_waits_for_the_next_change(api: httpx.Client, worker: FakeWorker) -> None:
+    """A client that comes again gets nothing twice."""
+    job = submitted(api, "1.png")
+    first = next(events(api, job["id"]))
+    timer = threading.Timer(0.3, worker.work)
+    timer.start()
+    began = time.monotonic()
+    resumed = list(events(api, job["id"], last_id=first.id))
+    timer.join()
+
+    assert [e.name for e in resumed] == ["job.completed"]
+    assert time.monotonic() - began > 0.25
+
+
+def test_nothing_follows_a_seen_end(api: httpx.Client, worker: FakeWorker) -> None:
+    """A client that has seen the end gets an empty stream, an older one gets the end."""
+    job = submitted(api, "1.png")
+    worker.work()
+    (end,) = events(api, job["id"])
+
+    assert list(events(api, job["id"], last_id=end.id)) == []
+    assert [e.name for e in events(api, job["id"], last_id="1")] == ["job.completed"]
+    assert [e.name for e in events(api, job["id"], last_id="nonsense")] == ["job.completed"]
+
+
+def test_a_hint_makes_events_quick(api: httpx.Client, worker: FakeWorker, settings: Settings) -> None:
+    """With Redis a change is told at once, not with the next look."""
+    job = submitted(api, "1.png")
+    stream = events(api, job["id"])
+    next(stream)
+    time.sleep(0.3)
+    worker.work()
+    from uuid import UUID
+
+    with connect(settings) as client:
+        publish_hint(client, UUID(hex=job["id"].removeprefix("job_")))
+    began = time.monotonic()
+    last = next(stream)
+
+    assert last.name == "job.completed"
+    assert time.monotonic() - began < 0.7
+
+
+def test_an_idle_stream_is_kept_awake(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies see a comment now and then while nothing changes."""
+    monkeypatch.setattr("api.routes.events.COMMENT_S", 0.1)
+    job = submitted(api, "1.png")
+    stream = events(api, job["id"])
+    next(stream)
+    assert next(stream).comment
+
+
+def test_a_deleted_job_ends_its_stream(api: httpx.Client, worker: FakeWorker, settings: Settings) -> None:
+    """Whoever follows a job that is deleted is let go."""
+    job = submitted(api, "1.png")
+    stream = events(api, job["id"])
+    next(stream)
+    worker.work()
+    api.delete(f"/v1/jobs/{job['id']}")
+    assert [e.name for e in stream] in ([], ["job.completed"])
