@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     task_limit_s: float = Field(
         default=90.0, description="Seconds after which a worker process that does not come back is killed."
     )
-    heartbeat_s: float = Field(default=2.0, description="Seconds between two signs of life of a worker.")
+    heartbeat_s: float = Field(default=1.0, description="Seconds between two signs of life of a worker.")
     max_crashes: int = Field(default=3, description="Crashes by itself that make an item `model_error`.")
 
     # --- the steward
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
 
     # --- S3 (the usual AWS_… variables give the credentials)
     s3_endpoint: str = Field(default="", description="Address of an S3-speaking server that is not AWS.")
-    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    s3_region: str = Field(default="", description="Region of the bucket; empty: `AWS_REGION`.")
 
     @property
     def model_dirs(self) -> tuple[Path, ...]:

@@ -39,6 +39,7 @@ def create_app() -> Celery:
         worker_enable_remote_control=True,
         worker_send_task_events=False,
         worker_proc_alive_timeout=120.0,
+        worker_lost_wait=0.5,
         worker_soft_shutdown_timeout=20.0,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
@@ -90,7 +91,11 @@ def _child_starts(**_: Any) -> None:
     parent.die_with_parent()
     from worker import runtime  # the child's rooms: engines and cv2 must not be imported before the fork
 
-    runtime.start(sorted(app.amqp.queues.consume_from))
+    try:
+        runtime.start(sorted(app.amqp.queues.consume_from))
+    except Exception:  # Celery would swallow it and let a worker without a model eat tickets
+        log.exception("worker_cannot_start")
+        parent.end_worker()
 
 
 @signals.worker_process_shutdown.connect

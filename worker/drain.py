@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -13,7 +15,7 @@ import structlog
 from shared.blobs import Blobs
 from shared.contracts import Claim, Finished, JobSpec
 from shared.db import Database
-from shared.errors import InkqueueError
+from shared.errors import InkqueueError, Unavailable
 from shared.jobs import claim as claims_of
 from shared.jobs import commit
 from shared.jobs.claim import Served
@@ -146,12 +148,10 @@ class Drainer:
         whole = [o.finished for o in outcomes if o.complete]
         results = []
         if whole:
-            results.append(commit.commit_finished(self.db, whole, results_ttl_s=self.settings.results_ttl_s))
+            results.append(self._through_outage(partial(commit.commit_finished, self.db, whole)))
         for part in (o for o in outcomes if not o.complete):
             if part.finished.rows:
-                results.append(
-                    commit.commit_prefix(self.db, part.finished, results_ttl_s=self.settings.results_ttl_s)
-                )
+                results.append(self._through_outage(partial(commit.commit_prefix, self.db, part.finished)))
                 self.hints.ticket(Lane.BULK)
             elif not part.lost:
                 self._hand_back([part.finished.claim])
@@ -165,6 +165,21 @@ class Drainer:
         for chunk in lost:
             log.info("lease_lost", chunk=chunk)
         self._count([o.finished for o in outcomes if o.finished.claim.id not in lost and not o.lost])
+
+    def _through_outage(self, write: Callable[..., commit.Committed]) -> commit.Committed:
+        """Commit, and try again for the length of a lease while the database is away.
+
+        A commit whose answer was lost may be repeated: the fence lets nothing through twice.
+        """
+        until = time.monotonic() + self.settings.lease_s
+        while True:
+            try:
+                return write(results_ttl_s=self.settings.results_ttl_s)
+            except Unavailable as error:
+                if time.monotonic() > until or self.is_stopping():
+                    raise
+                log.warning("commit_waits", reason=error.detail)
+                time.sleep(random.uniform(0.2, 0.6))
 
     def _count(self, finished: Sequence[Finished]) -> None:
         """Count what was written."""

@@ -52,6 +52,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def end_worker() -> None:
+    """End the whole worker from its child; whoever supervises it starts it anew."""
+    os.kill(os.getppid(), signal.SIGTERM)
+    os._exit(1)
+
+
 def worker_id(pid: int | None = None) -> str:
     """Return the name of a child: host, parent and child."""
     if pid is None:

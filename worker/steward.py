@@ -33,6 +33,7 @@ STOP_BUDGET = 50_000
 OLD_SNAPSHOT_S = 60.0
 STRANDED_S = 60.0
 METRICS_KEPT_S = 600.0
+UNFINISHED_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Steward:
             self.blobs.delete(keys)
             sweep.forget_tombstones(self.db, keys)
         sweep.forget_keys(self.db)
+        self.blobs.sweep_unfinished(UNFINISHED_S)
 
     def purge(self) -> None:
         """Remove the rows of deleted and expired jobs, batch by batch."""

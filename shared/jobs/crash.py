@@ -11,14 +11,16 @@ from shared.db import Database
 from shared.jobs.fairness import HEAD_TURN
 
 
-def expire_leases(db: Database, *, lease_s: float, limit: int = 100) -> int:
+def expire_leases(db: Database, *, lease_s: float, grace_s: float | None = None, limit: int = 100) -> int:
     """Take chunks back whose lease has run out (or ends further away than two leases, after a clock jump).
 
-    Several stewards share the work (`SKIP LOCKED`). Returns how many chunks came back.
+    Several stewards share the work (`SKIP LOCKED`). Returns how many chunks came back. None does within a lease of
+    Postgres' own start: workers that could not reach it must not pay for its outage.
     """
 
     def work(connection: sa.Connection) -> int:
-        rows = connection.execute(_EXPIRED, {"lease": lease_s, "limit": limit}).all()
+        values = {"lease": lease_s, "grace": lease_s if grace_s is None else grace_s, "limit": limit}
+        rows = connection.execute(_EXPIRED, values).all()
         for row in rows:
             _give_back(connection, row)
         return len(rows)
@@ -75,7 +77,8 @@ def _give_back(connection: sa.Connection, row: sa.Row[Any]) -> None:
 _EXPIRED = sa.text(
     """SELECT id, kind, first_seq, end_seq, position, crashes FROM chunks
     WHERE state = 'leased' AND (lease_until < clock_timestamp()
-        OR lease_until > clock_timestamp() + 2 * :lease * interval '1 second')
+            OR lease_until > clock_timestamp() + 2 * :lease * interval '1 second')
+        AND clock_timestamp() > pg_postmaster_start_time() + :grace * interval '1 second'
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED"""
 )
 _OF_WORKER = sa.text(

@@ -71,7 +71,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(database: Database) -> None
     """The fence stops the late worker; the new owner's rows are the only ones."""
     job_id = submit(database, [(0, 2)])
     late = take(database, lease_s=-1)[0]
-    crash.expire_leases(database, lease_s=15)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
     new = take(database)[0]
 
     outcome = commit_finished(database, [finished(late, ItemStatus.FAILED)], results_ttl_s=TTL)
@@ -87,14 +87,22 @@ def test_a_lease_ending_absurdly_late_counts_as_expired(database: Database) -> N
     submit(database)
     take(database, lease_s=10_000)
 
-    assert crash.expire_leases(database, lease_s=15) == 1
+    assert crash.expire_leases(database, lease_s=15, grace_s=0) == 1
+
+
+def test_nobody_pays_for_an_outage_of_the_database(database: Database) -> None:
+    """Right after Postgres has started, leases that ran out meanwhile are left to their workers."""
+    submit(database)
+    take(database, lease_s=-1)
+
+    assert crash.expire_leases(database, lease_s=15, grace_s=1e6) == 0
 
 
 def test_the_heartbeat_prolongs_and_reports_what_was_lost(database: Database) -> None:
     """Held chunks live on with their position; a lost one is missing from the answer."""
     submit(database, [(0, 5), (5, 9)])
     kept, lost = take(database)[0], take(database, lease_s=-1)[0]
-    crash.expire_leases(database, lease_s=15)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
 
     alive = claims.heartbeat(database, [kept, lost], [3, 6], lease_s=15, limit_s=60)
 
@@ -109,7 +117,7 @@ def test_the_heartbeat_never_prolongs_past_the_chunk_limit(database: Database) -
 
     claims.heartbeat(database, [held], [0], lease_s=15, limit_s=0)
 
-    assert crash.expire_leases(database, lease_s=15) == 1
+    assert crash.expire_leases(database, lease_s=15, grace_s=0) == 1
 
 
 def test_handing_back_costs_no_crash(database: Database) -> None:
@@ -174,7 +182,7 @@ def test_an_interactive_claim_takes_all_waiting_single_items(database: Database)
     for _ in range(5):
         submit(database, lane=Lane.INTERACTIVE)
     bad = take(database, Lane.INTERACTIVE, lease_s=-1)[0]
-    crash.expire_leases(database, lease_s=15)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
 
     batches = [take(database, Lane.INTERACTIVE, most=64) for _ in range(3)]
 

@@ -133,7 +133,7 @@ def test_a_suspect_chunk_is_read_item_by_item(
     """After a crash the chunk is worked on carefully, and all innocents succeed."""
     job_id = submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(12)))
     take(database, lease_s=-1)
-    crash.expire_leases(database, lease_s=15)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
 
     drainer.drain(Lane.BULK)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,11 @@ import redis
 
 from shared import lanes
 from shared.blobs import Blobs
+from shared.bundled import bundled
 from shared.db import Database
 from shared.settings import Settings
 from shared.status import Lane
-from tests.processes import Process, steward, worker
+from tests.processes import Process, steward, worker, worker_command
 from tests.queue_driver import row
 from tests.services import wait_for
 from tests.uploads import submit_file
@@ -81,6 +84,13 @@ def wait_until_half(database: Database) -> None:
 
 
 @pytest.fixture
+def patient(env: dict[str, str]) -> dict[str, str]:
+    """Return settings under which a lease outlives the test."""
+    env["INKQUEUE_LEASE_S"] = "60"
+    return env
+
+
+@pytest.fixture
 def under_way(
     job: UUID, settings: Settings, env: dict[str, str], tmp_path: Path, database: Database
 ) -> Iterator[Process]:
@@ -98,12 +108,14 @@ def test_a_job_waits_for_nobody_to_wake_the_worker(
         wait_for(lambda: is_exact(database, job), "the job's end")
 
 
-def test_a_killed_child_costs_no_item(under_way: Process, database: Database, job: UUID) -> None:
+def test_a_killed_child_costs_no_item(
+    patient: dict[str, str], under_way: Process, database: Database, job: UUID
+) -> None:
     """The parent reports the death, the chunk comes back at once, and the job ends exact."""
     under_way.children()[0].send_signal(signal.SIGKILL)
 
+    wait_for(lambda: "worker_child_lost" in under_way.output(), "the parent's report", timeout_s=15)
     wait_for(lambda: is_exact(database, job), "the job's end")
-    assert "worker_child_lost" in under_way.output()
 
 
 def test_a_killed_worker_takes_its_child_along(
@@ -178,3 +190,25 @@ def test_the_parent_imports_no_engine(under_way: Process) -> None:
 
     assert "onnxruntime" not in maps
     assert "cv2" not in maps
+
+
+def test_a_worker_with_a_broken_model_ends_and_says_so(
+    env: dict[str, str], tmp_path: Path, settings: Settings
+) -> None:
+    """It takes no tickets that others could serve, and its log names the package."""
+    broken = tmp_path / "models" / "digits" / "9.0.0"
+    shutil.copytree(bundled("models") / "digits" / "1.0.0", broken)
+    card = json.loads((broken / "model.json").read_text())
+    (broken / "model.json").write_text(json.dumps({**card, "version": "9.0.0"}))
+    (broken / "model.onnx").write_bytes(b"changed")
+    process = Process(
+        worker_command("bulk", "bad"),
+        {**env, "INKQUEUE_MODELS_DIRS": str(tmp_path / "models")},
+        tmp_path / "bad.log",
+    )
+
+    wait_for(lambda: process.popen.poll() is not None, "the worker's end")
+
+    assert "worker_cannot_start" in process.output()
+    assert "digits@9.0.0" in process.output()
+    process.stop()
