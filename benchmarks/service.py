@@ -43,7 +43,7 @@ def running_service(workers: int) -> Iterator[Service]:
         if os.geteuid() == 0:
             Path(folder).chmod(0o711)  # the database's own user must pass through
         port = free_port()
-        command = [sys.executable, "-m", "inkqueue", "up", "--stop-with-parent"]
+        command = [sys.executable, "-m", "inkqueue", "up", "--no-sample", "--stop-with-parent"]
         options = ["--home", str(home), "--port", str(port), "--workers", str(workers)]
         log = Path(folder) / "up.log"
         with log.open("wb") as output:

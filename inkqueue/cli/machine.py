@@ -19,6 +19,8 @@ from inkqueue.cli.session import Session, session_of
 from inkqueue.local.home import with_local_urls
 
 Check = dict[str, object]
+ROOMS = Path(__file__).resolve().parents[2]
+"""Where all packages lie side by side."""
 
 
 def up(
@@ -32,8 +34,8 @@ def up(
         typer.Option(envvar="INKQUEUE_WORKERS", min=1, help="Bulk worker processes. (default: one a core)"),
     ] = None,
     sample: Annotated[
-        bool, typer.Option("--sample", help="Submit the images that ship with inkqueue.")
-    ] = False,
+        bool, typer.Option("--sample/--no-sample", help="First read the images that ship with inkqueue.")
+    ] = True,
     exit_when_done: Annotated[
         bool, typer.Option("--exit-when-done", help="Stop after the sample instead of serving on.")
     ] = False,
@@ -62,6 +64,8 @@ def worker(
         "celery",
         "-A",
         "worker.app",
+        "--workdir",
+        str(ROOMS),  # Celery looks into the current folder first: that must not be a user's
         "worker",
         "-P",
         "prefork",

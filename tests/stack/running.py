@@ -87,6 +87,7 @@ def started(
         str(port),
         "--workers",
         "1",
+        *([] if "--sample" in arguments else ["--no-sample"]),
     ]
     with output.open("wb") as sink:
         process = subprocess.Popen(
