@@ -98,10 +98,16 @@ class Intake:
         options = from_pairs(query, "query")
         sink = stash.open(_raw_name(request, kind), kind)
         async for block in self._blocks(request, self._settings.max_upload_bytes):
-            await self.in_thread(partial(_feed, sink.write, stash, block))
+            if sink.keeps(block):
+                sink.write(block)
+            else:
+                await self.in_thread(partial(_feed, sink.write, stash, block))
         if sink.size == 0:
             raise EmptySubmission("The body is empty.")
-        await self.in_thread(sink.close)
+        if sink.keeps():
+            sink.close()
+        else:
+            await self.in_thread(sink.close)
         return Taken(options)
 
     async def in_thread(self, work: Callable[[], T]) -> T:

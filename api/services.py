@@ -24,8 +24,8 @@ from shared.settings import Settings
 class Services:
     """The parts of one API process.
 
-    `quick` makes the jobs of `predict`; it commits asynchronously, since nothing is acknowledged before the
-    worker's synchronous commit has flushed everything earlier.
+    `quick` makes the jobs of `predict` by one statement; its commit is asynchronous, since nothing is acknowledged
+    before the worker's synchronous commit has flushed everything earlier.
     """
 
     settings: Settings
@@ -50,13 +50,13 @@ class Caller:
     tenant: str = "default"
 
 
-def get_services(request: Request) -> Services:
-    """Return the parts of this process."""
+async def get_services(request: Request) -> Services:
+    """Return the parts of this process; async, so that it costs no thread."""
     services: Services = request.app.state.services
     return services
 
 
-def get_caller() -> Caller:
+async def get_caller() -> Caller:
     """Return who asks; without keys everybody is the tenant `default`."""
     return Caller()
 

@@ -165,6 +165,10 @@ class Sink:
         """Return how many bytes have arrived."""
         return self._object.size if self._object else len(self._buffer)
 
+    def keeps(self, data: bytes = b"") -> bool:
+        """Tell whether the file stays in memory with these bytes too, so that no step of it blocks."""
+        return self._object is None and self.size + len(data) <= min(self._stash.small, self._stash.room)
+
     def write(self, data: bytes | bytearray) -> None:
         """Take the next bytes."""
         if self._object is None and len(self._buffer) + len(data) > self._stash.small:

@@ -17,6 +17,7 @@ from shared.bundled import bundled
 
 Picture = npt.NDArray[np.uint8]
 SIDE = 28
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a sample is cut off on purpose
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x1c\x00\x00\x00\x1c"  # 28×28
 IDX_HEADER_BYTES = {"images": 16, "labels": 8}
 

@@ -38,17 +38,18 @@ class Database:
         sqlalchemy_url: address with the driver in it.
         role: which process this is; sets its timeouts and its `application_name`.
         pool_size: most connections held at once; a worker has two.
-        synchronous_commit: False where a crash may take the last moment back; nothing acknowledged may rest on it.
+        quick: every statement is a transaction of its own, and its commit does not wait for the disk; only for work
+            of one statement on which nothing acknowledged rests.
     """
 
     def __init__(
-        self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, synchronous_commit: bool = True
+        self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, quick: bool = False
     ) -> None:
         lock, statement, idle = _TIMEOUTS[role]
         options = (
             f"-c lock_timeout={lock} -c statement_timeout={statement}"
             f" -c idle_in_transaction_session_timeout={idle} -c timezone=UTC"
-            f"{'' if synchronous_commit else ' -c synchronous_commit=off'}"
+            f"{' -c synchronous_commit=off' if quick else ''}"
         )
         self.engine = sa.create_engine(
             sqlalchemy_url,
@@ -59,6 +60,7 @@ class Database:
             pool_pre_ping=role
             == "api",  # a client must not pay for a restart; a worker just takes its next ticket
             pool_use_lifo=True,
+            **({"isolation_level": "AUTOCOMMIT"} if quick else {}),
             connect_args={
                 "options": options,
                 "application_name": f"inkqueue-{role}",

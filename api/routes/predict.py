@@ -64,7 +64,8 @@ async def predict(
 
 def _begin(parts: Services, stash: Stash, options: Options, how: Circumstances) -> Submitted:
     """Insert the job and send its ticket; without a ticket nobody would come in time, so it is taken back."""
-    made = parts.quick.submit_one(stash, options, how)
+    way = parts.submissions if stash.ids else parts.quick  # stored files need a transaction of several statements
+    made = way.submit_one(stash, options, how)
     try:
         parts.tickets.send_now(Lane.INTERACTIVE)
     except redis.RedisError as error:
@@ -82,7 +83,7 @@ async def _wait(parts: Services, caller: Caller, made: Submitted, since: float) 
     with parts.waiters.waiting(made.job_id, since=since, reads_itself=True) as waiter:
         while True:
             await waiter.news(max(0.0, deadline - time.monotonic()))
-            found = await run_in_threadpool(read_prediction, parts.db, caller.tenant, made.job_id)
+            found = await run_in_threadpool(read_prediction, parts.quick_db, caller.tenant, made.job_id)
             if found is None:
                 raise NotFound("The job was deleted before the image was read.")
             if found.finished:

@@ -60,12 +60,13 @@ def worker(
     _need("worker", "celery", "psycopg", "onnxruntime", "cv2")
     command = [
         sys.executable,
+        "-P",  # neither Python nor Celery may look into the user's folder first
         "-m",
         "celery",
+        "--workdir",
+        str(ROOMS),
         "-A",
         "worker.app",
-        "--workdir",
-        str(ROOMS),  # Celery looks into the current folder first: that must not be a user's
         "worker",
         "-P",
         "prefork",

@@ -94,7 +94,8 @@ def test_the_worker_takes_the_place_of_the_command(environment: dict[str, str], 
 
     pid, *arguments = json.loads(stdout)
     assert pid == process.pid
-    assert arguments == ["-A", "worker.app", "worker", "-P", "prefork", "-c", "1", "-Q", "interactive"]
+    app = ["--workdir", str(ROOT), "-A", "worker.app"]
+    assert arguments == [*app, "worker", "-P", "prefork", "-c", "1", "-Q", "interactive"]
 
 
 @pytest.mark.parametrize(("command", "extra"), [("up", "local"), ("worker", "worker")])
