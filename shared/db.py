@@ -42,9 +42,7 @@ class Database:
             of one statement on which nothing acknowledged rests.
     """
 
-    def __init__(
-        self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, quick: bool = False
-    ) -> None:
+    def __init__(self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, quick: bool = False) -> None:
         lock, statement, idle = _TIMEOUTS[role]
         options = (
             f"-c lock_timeout={lock} -c statement_timeout={statement}"
@@ -73,6 +71,22 @@ class Database:
             },
         )
 
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def statement(self) -> Iterator[sa.Connection]:
+        """Lend a connection on which each statement is a transaction of its own; spares BEGIN and COMMIT.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+            StorageFull: it has no room left.
+        """
+        try:
+            with self._single.connect() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise translated(error) from error
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Open one short transaction; it commits when the block ends.
@@ -87,14 +101,17 @@ class Database:
         except (DBAPIError, PoolTimeout) as error:
             raise translated(error) from error
 
-    def run(self, work: Callable[[sa.Connection], T]) -> T:
+    def run(self, work: Callable[[sa.Connection], T], *, single: bool = False) -> T:
         """Run `work` in one transaction; begin again after a deadlock or a lock that did not come.
 
         Only for work that may be repeated as a whole: a transaction that failed has left nothing.
+
+        Args:
+            single: the work is one statement, which is a transaction by itself.
         """
         for attempt in range(_TRIES):
             try:
-                with self.engine.begin() as connection:
+                with self._single.connect() if single else self.engine.begin() as connection:
                     return work(connection)
             except DBAPIError as error:
                 if sqlstate(error) not in _RETRIED or attempt == _TRIES - 1:

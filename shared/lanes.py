@@ -26,7 +26,9 @@ def connect(settings: Settings, timeout_s: float = 2.0) -> redis.Redis:
         socket_connect_timeout=timeout_s,
         socket_keepalive=True,
         health_check_interval=10,
-        retry=Retry(NoBackoff(), 1),  # a connection that a restart has closed is opened again; an outage costs no time
+        retry=Retry(
+            NoBackoff(), 1
+        ),  # a connection that a restart has closed is opened again; an outage costs no time
     )
 
 

@@ -62,12 +62,12 @@ def claim(
         )
         return [Claim(*row) for row in rows]
 
-    return db.run(work)
+    return db.run(work, single=True)
 
 
 def job_specs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, JobSpec]:
     """Read what a worker must know of these jobs."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         rows = connection.execute(_SPECS, {"ids": list(job_ids)}).all()
         refs = connection.execute(_SPEC_INPUTS, {"ids": list(job_ids)}).all()
     inputs: dict[UUID, list[InputRef]] = {row.id: [] for row in rows}
@@ -122,7 +122,7 @@ def heartbeat(
         )
         return {row.id for row in rows}
 
-    return db.run(work)
+    return db.run(work, single=True)
 
 
 def hand_back(db: Database, claims: Sequence[Claim]) -> int:

@@ -16,7 +16,7 @@ from shared.contracts import Claim, Finished, ItemRow, JobEnd, NewManifest
 from shared.db import Database, raw_cursor
 from shared.jobs.fairness import BASE_TURN
 from shared.jobs.submit import keep_object
-from shared.status import Decision, ItemStatus, JobStatus
+from shared.status import TERMINAL, Decision, ItemStatus, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +210,9 @@ def add_counts(
             "ttl": results_ttl_s,
         },
     ).all()
-    ends = [JobEnd(r.id, r.status, r.version, JobStatus(r.status) in _TERMINAL) for r in rows]
-    if any(e.terminal for e in ends):
-        connection.execute(_WEBHOOKS, {"ids": [e.job_id for e in ends if e.terminal]})
-    return ends
+    return [JobEnd(r.id, r.status, r.version, JobStatus(r.status) in TERMINAL) for r in rows]
 
 
-_TERMINAL = {JobStatus(s) for s in ("succeeded", "partially_succeeded", "failed", "canceled", "expired")}
 _COPY = """COPY items (job_id, seq, status, name, custom_id, page, prediction, confidence, probabilities, alternatives,
     decision, reasons, error_code, error_detail, width, height) FROM STDIN (FORMAT BINARY)"""
 _COPY_TYPES = [
@@ -293,7 +289,8 @@ _ADD = sa.text(
             j.accepted + t.accepted AS a, j.review + t.review AS r,
             t.model_version, t.sha256, t.engine_class, t.preparation, t.since
         FROM jobs j JOIN t ON t.id = j.id ORDER BY j.id FOR UPDATE OF j
-    ), summed AS (SELECT *, s + f + k + c + e = total AS complete FROM locked)
+    ), summed AS (SELECT *, s + f + k + c + e = total AS complete FROM locked
+    ), changed AS (
     UPDATE jobs j SET succeeded = n.s, failed = n.f, skipped = n.k, canceled = n.c, expired = n.e,
         accepted = n.a, review = n.r,
         status = CASE WHEN NOT n.complete THEN CASE WHEN n.status = 'queued' THEN 'running' ELSE n.status END
@@ -307,7 +304,12 @@ _ADD = sa.text(
         finished_at = CASE WHEN n.complete THEN clock_timestamp() END,
         results_expire_at = CASE WHEN n.complete
             THEN clock_timestamp() + CAST(:ttl AS double precision) * interval '1 second' END
-    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version"""
+    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version, j.tenant, j.webhook, j.finished_at
+    ), told AS (
+        INSERT INTO webhook_deliveries (tenant, job_id, event, url)
+        SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM changed
+        WHERE finished_at IS NOT NULL AND webhook IS NOT NULL)
+    SELECT id, status, version FROM changed"""
 ).bindparams(
     _array("ids", pg.UUID()),
     *(
@@ -317,8 +319,3 @@ _ADD = sa.text(
     *(_array(n, sa.Text()) for n in ("versions", "sha256s", "engines", "preparations")),
     _array("since", sa.DateTime(timezone=True)),
 )
-_WEBHOOKS = sa.text(
-    """INSERT INTO webhook_deliveries (tenant, job_id, event, url)
-    SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM jobs
-    WHERE id = ANY (:ids) AND webhook IS NOT NULL"""
-).bindparams(_array("ids", pg.UUID()))

@@ -34,7 +34,7 @@ class PredictView:
 
 def read_prediction(db: Database, tenant: str, job_id: UUID) -> PredictView | None:
     """Return how far a prediction is; None when its job is gone."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         row = connection.execute(_READ, {"id": job_id, "tenant": tenant}).one_or_none()
     return None if row is None else PredictView(*row)
 

@@ -15,7 +15,7 @@ from shared.status import Lane
 
 def claimable(db: Database, lane: Lane, cap: int) -> int:
     """Count pending chunks of a lane, up to `cap`."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         return int(connection.execute(_CLAIMABLE, {"lane": str(lane), "cap": cap}).scalar_one())
 
 
