@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import site
 import socket
 import stat
 import subprocess
@@ -219,9 +218,52 @@ def test_given_services_are_used(home: Path, db_url: str, redis_url: str) -> Non
         assert not (home / "redis").exists()
 
 
-def test_an_ordinary_user_starts_it(home: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Iterator[Path]:
+    """Install the wheel, as a person does, into an empty environment that every user reaches."""
+    base = Path(tempfile.mkdtemp(prefix="inkqueue-installed-"))
+    base.chmod(0o755)
+    python = base / "environment" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(base / "environment")], check=True)
+    install = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "-c",
+        str(ROOT / "constraints.txt"),
+    ]
+    subprocess.run([*install, f"{wheel}[local]"], check=True, cwd=base, timeout=150)
+    yield base / "environment" / "bin"
+    shutil.rmtree(base)
+
+
+def test_a_wheel_brings_everything(home: Path, installed: Path) -> None:
+    """From the wheel alone, in an empty folder, `inkqueue up` reads its sample, and torch is not there."""
+    empty = home.parent / "empty"
+    empty.mkdir()
+    settings = {"INKQUEUE_PORT": str(free_port()), "INKQUEUE_HOME": str(home)}
+    done = subprocess.run(
+        [str(installed / "inkqueue"), "up", "--sample", "--exit-when-done"],
+        cwd=empty,
+        env={"PATH": os.environ["PATH"], "HOME": str(home.parent), **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Accuracy" in done.stdout
+    torch = [str(installed / "python"), "-c", "import torch"]
+    assert subprocess.run(torch, capture_output=True, check=False).returncode != 0
+    assert processes_of(home) == []
+
+
+def test_an_ordinary_user_starts_it(home: Path, installed: Path) -> None:
     """Without root everything runs as the user, and all data stay in the home."""
-    with as_ordinary_user(home) as up:
+    with as_ordinary_user(home, str(installed / "python")) as up:
         assert up.process.wait(100) == 0, up.output
         assert "Accuracy" in up.output
         assert processes_of(home) == []
@@ -231,72 +273,29 @@ def test_an_ordinary_user_starts_it(home: Path) -> None:
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
-def as_ordinary_user(home: Path) -> AbstractContextManager[Up]:
-    """Run the sample as somebody who is not root, with an interpreter that this user can execute."""
+def as_ordinary_user(home: Path, python: str) -> AbstractContextManager[Up]:
+    """Run the sample as somebody who is not root."""
     options = ("--sample", "--exit-when-done")
     if os.geteuid() != 0:
-        return started(home, *options)
+        return started(home, *options, python=python)
     base = home.parent
     os.chown(base, NOBODY, NOBODY)
-    environment = {"HOME": str(base), "PYTHONPATH": os.pathsep.join([str(ROOT), *site.getsitepackages()])}
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        if can_run(python, environment, base):
-            return started(home, *options, python=python, uid=NOBODY, env=environment)
-    # checkout or interpreter lie below a folder of root's own: this user may read them, and is still not root
+    environment = {"HOME": str(base)}
+    if can_run(python, base):
+        return started(home, *options, python=python, uid=NOBODY, env=environment)
+    # the interpreter itself lies below a folder of root's own: this user may read that, and is still not root
     prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     reading = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return started(home, *options, prefix=[*prefix, *reading], env={"HOME": str(base)})
+    return started(home, *options, prefix=[*prefix, *reading], python=python, env=environment)
 
 
-def can_run(python: str, environment: dict[str, str], cwd: Path) -> bool:
-    """Tell whether an ordinary user can run our code with this interpreter."""
+def can_run(python: str, cwd: Path) -> bool:
+    """Tell whether an ordinary user can run this interpreter."""
+    command = [python, "-c", "import inkqueue"]
     try:
         done = subprocess.run(
-            [
-                python,
-                "-c",
-                "import inkqueue, shared.bundled, psycopg, redis, celery.app, fastapi, cv2, onnxruntime",
-            ],
-            env=environment,
-            cwd=cwd,
-            user=NOBODY,
-            group=NOBODY,
-            extra_groups=[],
-            capture_output=True,
-            check=False,
+            command, cwd=cwd, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False
         )
     except OSError:
         return False
     return done.returncode == 0
-
-
-def test_a_wheel_brings_everything(home: Path, wheel: Path) -> None:
-    """From the wheel alone, in an empty environment and an empty folder, `inkqueue up` reads its sample."""
-    base = home.parent
-    environment = base / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    constraints = ROOT / "constraints.txt"
-    install = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
-    subprocess.run([*install, "-c", str(constraints), f"{wheel}[local]"], check=True, cwd=base, timeout=150)
-    empty = base / "empty"
-    empty.mkdir()
-    done = subprocess.run(
-        [str(environment / "bin" / "inkqueue"), "up", "--sample", "--exit-when-done"],
-        cwd=empty,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(base),
-            "INKQUEUE_PORT": str(free_port()),
-            "INKQUEUE_HOME": str(home),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Accuracy" in done.stdout
-    torch = [str(environment / "bin" / "python"), "-c", "import torch"]
-    assert subprocess.run(torch, capture_output=True, check=False).returncode != 0
-    assert processes_of(home) == []
