@@ -8,8 +8,8 @@ from api.options import Options
 from api.schemas import Problem
 
 DESCRIPTION = """Asynchronous batch inference for handwriting: submit images, zips or documents, poll or listen,
-fetch results. Every 4xx and 5xx answer is an RFC 9457 problem document (`application/problem+json`) with a stable `code`;
-every answer carries `X-Request-Id`, and a client's own is kept."""
+fetch results. Every 4xx and 5xx answer is an RFC 9457 problem document (`application/problem+json`) with a stable
+`code`; every answer carries `X-Request-Id`, and a client's own is kept."""
 
 _WORDS = {
     400: "`bad_request`: cannot be understood.",
@@ -38,9 +38,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 _OPTIONS = Options.model_json_schema()["properties"]
-_FORM = {name: schema for name, schema in _OPTIONS.items()} | {
-    "metadata": {"type": "string", "description": "JSON object as text."}
-}
+_FORM = _OPTIONS | {"metadata": {"type": "string", "description": "JSON object as text."}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _IMAGE = {
     "type": "object",

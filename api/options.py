@@ -124,9 +124,10 @@ def _checked(given: Mapping[str, Any], *, strict: bool, where: str) -> Options:
     later: list[FieldError] = []
     if options.mode in {"number", "form"}:
         later.append({"loc": f"{where}.mode", "msg": f"mode `{options.mode}` {_LATER}"})
-    for key in ("template", "webhook_url", "webhook_events"):
-        if getattr(options, key) is not None:
-            later.append({"loc": f"{where}.{key}", "msg": f"`{key}` {_LATER}"})
+    given_later = [
+        k for k in ("template", "webhook_url", "webhook_events") if getattr(options, k) is not None
+    ]
+    later += [{"loc": f"{where}.{key}", "msg": f"`{key}` {_LATER}"} for key in given_later]
     if later:
         raise InvalidRequest("; ".join(e["msg"] for e in later) + ".", errors=later)
     return options

@@ -1,4 +1,4 @@
-"""Where the bytes of one submission go while they arrive: into memory while few, else to the storage, hashed on the way.
+"""Where the bytes of one submission go while they arrive: to memory while few, else to the storage, hashed.
 
 Everything here is synchronous and runs in a worker thread, one call at a time.
 """

@@ -64,7 +64,9 @@ async def predict(
 
 def _begin(parts: Services, stash: Stash, options: Options, how: Circumstances) -> Submitted:
     """Insert the job and send its ticket; without a ticket nobody would come in time, so it is taken back."""
-    way = parts.submissions if stash.ids else parts.quick  # stored files need a transaction of several statements
+    way = (
+        parts.submissions if stash.ids else parts.quick
+    )  # stored files need a transaction of several statements
     made = way.submit_one(stash, options, how)
     try:
         parts.tickets.send_now(Lane.INTERACTIVE)

@@ -12,11 +12,12 @@ import uvicorn
 
 from api.main import create_app
 from api.protocol import Protocol
+from inkqueue.local.redis import free_port
 from shared.blobs import Blobs, open_blobs
 from shared.db import Database
 from shared.settings import Settings
 from tests.fakes import FakeWorker
-from tests.services import wait_for
+from tests.services import Services, wait_for
 
 
 @contextmanager
@@ -55,6 +56,21 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
     """Lend a client of a running API."""
     with serving(settings) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def common(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Lend a client of one API for all tests that do not mind what else is there."""
+    storage = tmp_path_factory.mktemp("common")
+    with services.database() as url:
+        settings = Settings(
+            database_url=url,
+            redis_url=services.empty_redis(),
+            storage_url=f"file://{storage}",
+            port=free_port(),
+        )
+        with serving(settings) as client:
+            yield client
 
 
 @pytest.fixture

@@ -84,20 +84,20 @@ def test_a_zip_without_images_is_empty(api: httpx.Client, database: Database, bo
 
 
 @pytest.mark.parametrize("kind", ["raw", "multipart", "json", "none", "no file chosen"])
-def test_nothing_at_all_is_empty(api: httpx.Client, kind: str) -> None:
+def test_nothing_at_all_is_empty(common: httpx.Client, kind: str) -> None:
     """A submission without any file is refused, however it comes."""
     match kind:
         case "raw":
-            answer = raw(api, b"", "image/png")
+            answer = raw(common, b"", "image/png")
         case "multipart":
-            answer = api.post("/v1/jobs", files={"name": (None, "x")})
+            answer = common.post("/v1/jobs", files={"name": (None, "x")})
         case "json":
-            answer = api.post("/v1/jobs", json={"images": []})
+            answer = common.post("/v1/jobs", json={"images": []})
         case "none":
-            answer = api.post("/v1/jobs")
+            answer = common.post("/v1/jobs")
         case _:
             part = b'--b\r\nContent-Disposition: form-data; name="files"; filename=""\r\n\r\n\r\n--b--\r\n'
-            answer = raw(api, part, "multipart/form-data; boundary=b")
+            answer = raw(common, part, "multipart/form-data; boundary=b")
     problem(answer, 422, "empty_submission")
 
 
@@ -110,15 +110,15 @@ def test_a_truncated_zip_is_corrupt(api: httpx.Client, database: Database, keep:
     assert nothing_kept(database)
 
 
-def test_what_only_says_that_it_is_a_zip_is_corrupt(api: httpx.Client) -> None:
+def test_what_only_says_that_it_is_a_zip_is_corrupt(common: httpx.Client) -> None:
     """Bytes that are sent as a zip and are none are refused as a whole."""
-    problem(raw(api, b"not a zip at all"), 422, "corrupt_archive")
-    problem(submit_files(api, [("scans.zip", b"not a zip at all")]), 422, "corrupt_archive")
+    problem(raw(common, b"not a zip at all"), 422, "corrupt_archive")
+    problem(submit_files(common, [("scans.zip", b"not a zip at all")]), 422, "corrupt_archive")
 
 
-def test_an_image_called_zip_is_an_image(api: httpx.Client) -> None:
+def test_an_image_called_zip_is_an_image(common: httpx.Client) -> None:
     """The signature counts, not the name."""
-    assert submit_files(api, [("scans.zip", PNG)]).json()["counts"]["total"] == 1
+    assert submit_files(common, [("scans.zip", PNG)]).json()["counts"]["total"] == 1
 
 
 def test_encrypted_zips(api: httpx.Client, worker: FakeWorker) -> None:
@@ -144,7 +144,7 @@ def test_bombs_are_refused(small_limits: httpx.Client, database: Database) -> No
     assert nothing_kept(database)
 
 
-def test_an_honest_blank_scan_is_no_bomb(api: httpx.Client) -> None:
+def test_an_honest_blank_scan_is_no_bomb(common: httpx.Client) -> None:
     """A blank A4 bitmap deflates a thousand to one and is read all the same."""
     width, height = 2480, 3508
     stride = width + (-width) % 4
@@ -155,15 +155,15 @@ def test_an_honest_blank_scan_is_no_bomb(api: httpx.Client) -> None:
     )
     body = zip_bytes([("page.bmp", page)], deflate=True)
     assert len(page) > 200 * len(body)
-    assert raw(api, body).status_code == 202
+    assert raw(common, body).status_code == 202
 
 
-def test_a_lying_size_fails_its_item(api: httpx.Client) -> None:
+def test_a_lying_size_fails_its_item(common: httpx.Client) -> None:
     """A member that is longer than it says is found when it is read."""
-    job = raw(api, raw_zip([Member(b"a.png", PNG, method=8, size=10), Member(b"b.png", PNG)])).json()
+    job = raw(common, raw_zip([Member(b"a.png", PNG, method=8, size=10), Member(b"b.png", PNG)])).json()
 
-    problem(api.get(f"/v1/jobs/{job['id']}/items/0/image"), 422, "corrupt_archive_member")
-    assert api.get(f"/v1/jobs/{job['id']}/items/1/image").content == PNG
+    problem(common.get(f"/v1/jobs/{job['id']}/items/0/image"), 422, "corrupt_archive_member")
+    assert common.get(f"/v1/jobs/{job['id']}/items/1/image").content == PNG
 
 
 def test_deflate64_fails_its_item(api: httpx.Client, worker: FakeWorker) -> None:
@@ -174,13 +174,13 @@ def test_deflate64_fails_its_item(api: httpx.Client, worker: FakeWorker) -> None
     assert [(i["error"] or {}).get("code") for i in items] == ["unsupported_format", None]
 
 
-def test_zip64_and_prefixed_zips_are_read(api: httpx.Client) -> None:
+def test_zip64_and_prefixed_zips_are_read(common: httpx.Client) -> None:
     """Large-file zips and self-extracting ones are zips."""
     members = [Member(b"a.png", PNG), Member(b"b.png", PNG)]
-    assert raw(api, raw_zip(members, zip64=True)).json()["counts"]["total"] == 2
-    job = raw(api, raw_zip(members, prefix=b"MZ this unpacks itself")).json()
+    assert raw(common, raw_zip(members, zip64=True)).json()["counts"]["total"] == 2
+    job = raw(common, raw_zip(members, prefix=b"MZ this unpacks itself")).json()
     assert job["counts"]["total"] == 2
-    assert api.get(f"/v1/jobs/{job['id']}/items/1/image").content == PNG
+    assert common.get(f"/v1/jobs/{job['id']}/items/1/image").content == PNG
 
 
 def test_names_in_old_code_pages_are_read(api: httpx.Client, worker: FakeWorker) -> None:
@@ -263,14 +263,14 @@ def test_unknown_models_are_refused(api: httpx.Client, database: Database) -> No
         ({"mode": ["classify", "digit"]}, "mode"),
     ],
 )
-def test_wrong_options_are_named(api: httpx.Client, options: dict[str, Any], loc: str) -> None:
+def test_wrong_options_are_named(common: httpx.Client, options: dict[str, Any], loc: str) -> None:
     """An unknown or wrong option is refused and named."""
-    body = problem(submit_files(api, [("a.png", PNG)], **options), 422, "invalid_request")
+    body = problem(submit_files(common, [("a.png", PNG)], **options), 422, "invalid_request")
     assert body["errors"][0]["loc"].startswith(f"body.{loc}")
     assert body["errors"][0]["msg"]
 
 
-def test_wrong_types_in_json_are_named(api: httpx.Client) -> None:
+def test_wrong_types_in_json_are_named(common: httpx.Client) -> None:
     """JSON options have JSON types."""
     for option in (
         {"target_error": "0.1"},
@@ -279,15 +279,15 @@ def test_wrong_types_in_json_are_named(api: httpx.Client) -> None:
         {"metadata": "{}"},
         {"nope": 1},
     ):
-        body = problem(api.post("/v1/jobs", json={"images": [], **option}), 422, "invalid_request")
+        body = problem(common.post("/v1/jobs", json={"images": [], **option}), 422, "invalid_request")
         assert body["errors"][0]["loc"] == f"body.{next(iter(option))}"
 
 
-def test_options_in_the_address_are_checked_too(api: httpx.Client) -> None:
+def test_options_in_the_address_are_checked_too(common: httpx.Client) -> None:
     """A wrong query parameter is refused for every kind of body."""
-    body = problem(raw(api, PNG, "image/png", colour="red"), 422, "invalid_request")
+    body = problem(raw(common, PNG, "image/png", colour="red"), 422, "invalid_request")
     assert body["errors"][0]["loc"] == "query.colour"
-    problem(api.post("/v1/jobs?colour=red", files={"files": ("a.png", PNG)}), 422, "invalid_request")
+    problem(common.post("/v1/jobs?colour=red", files={"files": ("a.png", PNG)}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -299,9 +299,9 @@ def test_options_in_the_address_are_checked_too(api: httpx.Client) -> None:
         {"webhook_url": "https://example.org/"},
     ],
 )
-def test_what_comes_later_is_said(api: httpx.Client, options: dict[str, str]) -> None:
+def test_what_comes_later_is_said(common: httpx.Client, options: dict[str, str]) -> None:
     """What is not built yet is refused with a clear word, not silently ignored."""
-    body = problem(submit_files(api, [("a.png", PNG)], **options), 422, "invalid_request")
+    body = problem(submit_files(common, [("a.png", PNG)], **options), 422, "invalid_request")
     assert "later version" in body["detail"]
 
 
@@ -326,39 +326,39 @@ def test_what_comes_later_is_said(api: httpx.Client, options: dict[str, str]) ->
         "text",
     ],
 )
-def test_wrong_json_images_are_named(api: httpx.Client, image: Any) -> None:
+def test_wrong_json_images_are_named(common: httpx.Client, image: Any) -> None:
     """An image of the wrong shape is refused and named by its place."""
-    answer = api.post("/v1/jobs", json={"images": [{"pixels": [[0]]}, image]})
+    answer = common.post("/v1/jobs", json={"images": [{"pixels": [[0]]}, image]})
     body = problem(answer, 422, "invalid_request")
     assert body["errors"][0]["loc"].startswith("body.images.1")
 
 
-def test_custom_ids_are_unique(api: httpx.Client) -> None:
+def test_custom_ids_are_unique(common: httpx.Client) -> None:
     """An id that stands for two images is refused."""
     images = [{"custom_id": "a", "pixels": [[0]]}, {"custom_id": "a", "pixels": [[1]]}]
-    problem(api.post("/v1/jobs", json={"images": images}), 422, "invalid_request")
+    problem(common.post("/v1/jobs", json={"images": images}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
     "body", [b"{", b"", b"\xff\xfe", b'{"images": [NaN]}', b'{"name": "\\ud800"}', b"[" * 100_000]
 )
-def test_broken_json_is_a_bad_request(api: httpx.Client, body: bytes) -> None:
+def test_broken_json_is_a_bad_request(common: httpx.Client, body: bytes) -> None:
     """A body that is no JSON is told apart from one with the wrong content."""
-    problem(raw(api, body, "application/json"), 400, "bad_request")
+    problem(raw(common, body, "application/json"), 400, "bad_request")
 
 
-def test_json_of_another_shape_is_invalid(api: httpx.Client) -> None:
+def test_json_of_another_shape_is_invalid(common: httpx.Client) -> None:
     """A JSON body that is no submission is refused."""
     for body in (b"[]", b"5", b"{}", b'{"images": 5}'):
-        problem(raw(api, body, "application/json"), 422, "invalid_request")
+        problem(raw(common, body, "application/json"), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "image/svg+xml", "video/mp4", "x"]
 )
-def test_other_content_types_are_refused(api: httpx.Client, content_type: str) -> None:
+def test_other_content_types_are_refused(common: httpx.Client, content_type: str) -> None:
     """A content type that cannot be submitted is refused with the list of those that can."""
-    body = problem(raw(api, b"data", content_type), 415, "unsupported_media_type")
+    body = problem(raw(common, b"data", content_type), 415, "unsupported_media_type")
     assert "image/png" in body["detail"]
 
 
@@ -383,17 +383,17 @@ def test_a_broken_multipart_body_is_a_bad_request(
     assert nothing_kept(database)
 
 
-def test_parts_of_other_names_are_refused(api: httpx.Client) -> None:
+def test_parts_of_other_names_are_refused(common: httpx.Client) -> None:
     """A file under another name would be lost, so it is refused; `file` is taken like `files`."""
-    problem(api.post("/v1/jobs", files={"image": ("a.png", PNG)}), 422, "invalid_request")
-    problem(api.post("/v1/jobs", files={"files": (None, "text")}), 422, "invalid_request")
-    assert api.post("/v1/jobs", files={"file": ("a.png", PNG)}).status_code == 202
+    problem(common.post("/v1/jobs", files={"image": ("a.png", PNG)}), 422, "invalid_request")
+    problem(common.post("/v1/jobs", files={"files": (None, "text")}), 422, "invalid_request")
+    assert common.post("/v1/jobs", files={"file": ("a.png", PNG)}).status_code == 202
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, "a\tb"])
-def test_wrong_idempotency_keys_are_refused(api: httpx.Client, key: str) -> None:
+def test_wrong_idempotency_keys_are_refused(common: httpx.Client, key: str) -> None:
     """A key that cannot be kept is refused."""
-    answer = api.post("/v1/jobs", files={"files": ("a.png", PNG)}, headers={"idempotency-key": key})
+    answer = common.post("/v1/jobs", files={"files": ("a.png", PNG)}, headers={"idempotency-key": key})
     problem(answer, 422, "invalid_request")
 
 
@@ -405,7 +405,7 @@ def test_a_zip_with_a_file_that_fails_leaves_nothing(api: httpx.Client, database
     assert row(database, "SELECT count(*) FROM inputs WHERE state = 'collecting'")[0] == 2
 
 
-def test_a_million_tiny_members_are_refused_soon(api: httpx.Client) -> None:
+def test_a_million_tiny_members_are_refused_soon(common: httpx.Client) -> None:
     """A zip of more members than the limit is refused from its directory."""
     entry = struct.pack(
         "<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, zlib.crc32(b""), 0, 0, 5, 0, 0, 0, 0, 0, 0
@@ -415,7 +415,7 @@ def test_a_million_tiny_members_are_refused_soon(api: httpx.Client) -> None:
     end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     zip64 = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(directory), 0)
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(directory), 1)
-    answer = raw(api, directory + zip64 + locator + end)
+    answer = raw(common, directory + zip64 + locator + end)
     assert answer.json()["code"] in {"too_many_items", "corrupt_archive", "zip_bomb"}
     assert answer.elapsed.total_seconds() < 10
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.jobs.registry import beat
 from shared.settings import Settings
@@ -18,7 +19,6 @@ from tests.api.files import problem, submitted
 from tests.fakes import FakeWorker
 from tests.queue_driver import execute
 from tests.services import wait_for
-from inkqueue.local.redis import free_port
 
 OK = dict.fromkeys(("database", "broker", "storage", "workers", "model"), "ok")
 
@@ -36,9 +36,9 @@ def alive(database: Database, lane: str = "interactive,bulk", **more: object) ->
     beat(database, info, **more)  # type: ignore[arg-type]  # the TypedDict, written short
 
 
-def test_the_process_lives(api: httpx.Client) -> None:
+def test_the_process_lives(common: httpx.Client) -> None:
     """The liveness probe asks nobody else."""
-    answer = api.get("/healthz")
+    answer = common.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -124,17 +124,17 @@ def test_metrics(api: httpx.Client, database: Database, worker: FakeWorker) -> N
     } <= names | {"inkqueue_stage_seconds"}  # fmt: skip
 
 
-def test_models(api: httpx.Client) -> None:
+def test_models(common: httpx.Client) -> None:
     """The model cards can be read by name and by version."""
-    (card,) = [m for m in api.get("/v1/models").json()["items"] if m["version"] == "1.0.0"]
+    (card,) = [m for m in common.get("/v1/models").json()["items"] if m["version"] == "1.0.0"]
 
     assert card["labels"] == list("0123456789")
     assert card["default"] is True
     assert len(card["sha256"]) == 64
     assert {"input", "metrics", "thresholds"} <= set(card)
-    assert api.get("/v1/models/digits@1.0.0").json() == card
-    assert api.get("/v1/models/digits").json()["name"] == "digits"
-    problem(api.get("/v1/models/nothing"), 404, "not_found")
+    assert common.get("/v1/models/digits@1.0.0").json() == card
+    assert common.get("/v1/models/digits").json()["name"] == "digits"
+    problem(common.get("/v1/models/nothing"), 404, "not_found")
 
 
 def test_workers(api: httpx.Client, database: Database) -> None:
@@ -147,10 +147,10 @@ def test_workers(api: httpx.Client, database: Database) -> None:
     assert api.get("/v1/workers").json()["items"] == []
 
 
-def test_templates_come_later(api: httpx.Client) -> None:
+def test_templates_come_later(common: httpx.Client) -> None:
     """There are no templates yet, and that is said clearly."""
-    assert api.get("/v1/templates").json()["items"] == []
-    problem(api.get("/v1/templates/x"), 404, "not_found")
-    problem(api.delete("/v1/templates/x"), 404, "not_found")
-    problem(api.post("/v1/templates", json={}), 422, "invalid_request")
-    problem(api.put("/v1/templates/x", json={}), 422, "invalid_request")
+    assert common.get("/v1/templates").json()["items"] == []
+    problem(common.get("/v1/templates/x"), 404, "not_found")
+    problem(common.delete("/v1/templates/x"), 404, "not_found")
+    problem(common.post("/v1/templates", json={}), 422, "invalid_request")
+    problem(common.put("/v1/templates/x", json={}), 422, "invalid_request")

@@ -149,9 +149,9 @@ def test_a_listing_is_narrowed(api: httpx.Client, worker: FakeWorker) -> None:
         {"created_after": "x"},
     ],
 )
-def test_a_wrong_listing_is_refused(api: httpx.Client, params: dict[str, str]) -> None:
+def test_a_wrong_listing_is_refused(common: httpx.Client, params: dict[str, str]) -> None:
     """A wrong parameter is named."""
-    body = problem(api.get("/v1/jobs", params=params), 422, "invalid_request")
+    body = problem(common.get("/v1/jobs", params=params), 422, "invalid_request")
     assert body["errors"][0]["loc"] == f"query.{next(iter(params))}"
 
 
@@ -237,11 +237,11 @@ def test_deleted_means_gone(api: httpx.Client, worker: FakeWorker, database: Dat
 
 
 @pytest.mark.parametrize("job_id", [NOWHERE, "job_x", "x", "job_" + "G" * 32, "job_" + "0" * 31])
-def test_unknown_jobs_are_not_found(api: httpx.Client, job_id: str) -> None:
+def test_unknown_jobs_are_not_found(common: httpx.Client, job_id: str) -> None:
     """An id that was never given out is 404, whatever it looks like."""
-    problem(api.get(f"/v1/jobs/{job_id}"), 404, "not_found")
-    problem(api.post(f"/v1/jobs/{job_id}/cancel"), 404, "not_found")
-    problem(api.get(f"/v1/jobs/{job_id}/results"), 404, "not_found")
+    problem(common.get(f"/v1/jobs/{job_id}"), 404, "not_found")
+    problem(common.post(f"/v1/jobs/{job_id}/cancel"), 404, "not_found")
+    problem(common.get(f"/v1/jobs/{job_id}/results"), 404, "not_found")
 
 
 def test_another_tenants_job_is_not_found(api: httpx.Client, database: Database) -> None:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.settings import Settings
 from tests.api.conftest import serving
 from tests.api.files import PNG, problem, zipped
 from tests.fakes import FakeWorker
 from tests.queue_driver import row
-from inkqueue.local.redis import free_port
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from shared.db import Database
 from shared.status import Lane
-from tests.api.files import problem, submitted, submit_files, PNG
+from tests.api.files import PNG, problem, submit_files, submitted
 from tests.fakes import FakeWorker
 from tests.queue_driver import execute
 
@@ -193,28 +193,28 @@ def test_xlsx_only_of_ended_jobs(api: httpx.Client, worker: FakeWorker) -> None:
         ("text/html, */*;q=0.1", "json"),
     ],
 )
-def test_the_accept_header_chooses(api: httpx.Client, accept: str, expected: str) -> None:
+def test_the_accept_header_chooses(common: httpx.Client, accept: str, expected: str) -> None:
     """A caller gets the format that it likes best."""
-    job = submitted(api, "1.png")
-    answer = api.get(f"/v1/jobs/{job['id']}/results", headers={"accept": accept})
+    job = submitted(common, "1.png")
+    answer = common.get(f"/v1/jobs/{job['id']}/results", headers={"accept": accept})
     assert answer.headers["content-type"].split(";")[0] == TYPES[expected]
 
 
-def test_an_unknown_format_is_refused(api: httpx.Client) -> None:
+def test_an_unknown_format_is_refused(common: httpx.Client) -> None:
     """What cannot be given is said."""
-    job = submitted(api, "1.png")
+    job = submitted(common, "1.png")
     url = f"/v1/jobs/{job['id']}/results"
-    problem(api.get(url, headers={"accept": "image/png"}), 406, "not_acceptable")
-    problem(api.get(url, params={"format": "pdf"}), 422, "invalid_request")
+    problem(common.get(url, headers={"accept": "image/png"}), 406, "not_acceptable")
+    problem(common.get(url, params={"format": "pdf"}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
     "params", [{"limit": 1001}, {"limit": 0}, {"after_seq": -2}, {"after_seq": 2**31}, {"decision": "x"}]
 )
-def test_a_wrong_page_is_refused(api: httpx.Client, params: dict[str, int]) -> None:
+def test_a_wrong_page_is_refused(common: httpx.Client, params: dict[str, int]) -> None:
     """A wrong parameter is named."""
-    job = submitted(api, "1.png")
-    body = problem(api.get(f"/v1/jobs/{job['id']}/results", params=params), 422, "invalid_request")
+    job = submitted(common, "1.png")
+    body = problem(common.get(f"/v1/jobs/{job['id']}/results", params=params), 422, "invalid_request")
     assert body["errors"][0]["loc"] == f"query.{next(iter(params))}"
 
 
@@ -227,18 +227,18 @@ def test_unknown_items_are_not_found(api: httpx.Client, worker: FakeWorker, seq:
     problem(api.get(f"/v1/jobs/{job['id']}/items/{seq}/image"), 404, "not_found")
 
 
-def test_an_item_in_work_is_not_found_yet(api: httpx.Client) -> None:
+def test_an_item_in_work_is_not_found_yet(common: httpx.Client) -> None:
     """Before it was read an item is 404, its image is there."""
-    job = submitted(api, "1.png")
-    problem(api.get(f"/v1/jobs/{job['id']}/items/0"), 404, "not_found")
-    image = api.get(f"/v1/jobs/{job['id']}/items/0/image")
+    job = submitted(common, "1.png")
+    problem(common.get(f"/v1/jobs/{job['id']}/items/0"), 404, "not_found")
+    image = common.get(f"/v1/jobs/{job['id']}/items/0/image")
     assert (image.content, image.headers["content-type"]) == (PNG, "image/png")
 
 
-def test_the_models_view_comes_later(api: httpx.Client) -> None:
+def test_the_models_view_comes_later(common: httpx.Client) -> None:
     """What is not built yet is said clearly."""
-    job = submitted(api, "1.png")
-    body = problem(api.get(f"/v1/jobs/{job['id']}/items/0/image?view=model"), 422, "invalid_request")
+    job = submitted(common, "1.png")
+    body = problem(common.get(f"/v1/jobs/{job['id']}/items/0/image?view=model"), 422, "invalid_request")
     assert "later version" in body["detail"]
 
 

@@ -69,10 +69,10 @@ def test_every_error_is_mapped() -> None:
     ],
 )
 def test_the_frameworks_errors_have_the_same_shape(
-    api: httpx.Client, method: str, path: str, status: int, code: str
+    common: httpx.Client, method: str, path: str, status: int, code: str
 ) -> None:
     """Wrong addresses, methods and parameters are answered like everything else."""
-    answer = api.request(method, path)
+    answer = common.request(method, path)
     problem(answer, status, code)
     if status == 405:
         assert answer.headers["allow"]
@@ -102,38 +102,38 @@ def test_a_defect_tells_nothing_about_the_inside() -> None:
 
 
 @pytest.mark.parametrize("given", ["a b", "x" * 129, "<script>", ""])
-def test_an_insane_request_id_is_replaced(api: httpx.Client, given: str) -> None:
+def test_an_insane_request_id_is_replaced(common: httpx.Client, given: str) -> None:
     """Only a sane id of the client is kept."""
-    answer = api.get("/healthz", headers={"x-request-id": given})
+    answer = common.get("/healthz", headers={"x-request-id": given})
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
-def test_every_answer_has_a_request_id(api: httpx.Client) -> None:
+def test_every_answer_has_a_request_id(common: httpx.Client) -> None:
     """Pages, files and errors carry one too."""
     for path in ("/", "/docs", "/openapi.json", "/static/plain.css", "/metrics", "/nowhere"):
-        assert api.get(path).headers["x-request-id"]
-    assert "server" not in api.get("/healthz").headers
+        assert common.get(path).headers["x-request-id"]
+    assert "server" not in common.get("/healthz").headers
 
 
-def test_the_reference_page_loads_nothing_from_elsewhere(api: httpx.Client) -> None:
+def test_the_reference_page_loads_nothing_from_elsewhere(common: httpx.Client) -> None:
     """An air-gapped user reads the reference: every address on the page is ours and answers."""
-    page = api.get("/docs")
+    page = common.get("/docs")
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
 
     assert links
     assert all(link.startswith("/") and not link.startswith("//") for link in links)
-    assert [api.get(link).status_code for link in links] == [200] * len(links)
+    assert [common.get(link).status_code for link in links] == [200] * len(links)
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    styles = api.get("/static/swagger/swagger-ui.css").text
+    styles = common.get("/static/swagger/swagger-ui.css").text
     assert not re.search(r"url\(\s*['\"]?(?:https?:)?//", styles)
     assert "@import" not in styles
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/{id}"])
-def test_the_pages_load_nothing_from_elsewhere(api: httpx.Client, path: str) -> None:
+def test_the_pages_load_nothing_from_elsewhere(common: httpx.Client, path: str) -> None:
     """The plain pages have no script and no foreign address, and escape what users wrote."""
-    job = submitted(api, "1.png", name="<script>alert(1)</script>")
-    page = api.get(path.format(id=job["id"]))
+    job = submitted(common, "1.png", name="<script>alert(1)</script>")
+    page = common.get(path.format(id=job["id"]))
 
     assert page.status_code == 200
     assert "<script" not in page.text
@@ -141,14 +141,14 @@ def test_the_pages_load_nothing_from_elsewhere(api: httpx.Client, path: str) -> 
     assert not re.search(r'(?:src|href|action)="(?:https?:)?//', page.text)
 
 
-def test_the_form_of_the_page_submits(api: httpx.Client) -> None:
+def test_the_form_of_the_page_submits(common: httpx.Client) -> None:
     """A person without any program chooses files and lands on the job's page."""
-    answer = api.post("/jobs", files={"files": ("a.png", b"x")}, data={"name": ""})
+    answer = common.post("/jobs", files={"files": ("a.png", b"x")}, data={"name": ""})
     assert answer.status_code == 303
-    assert api.get(answer.headers["location"]).status_code == 200
-    refused = api.post("/jobs", files={"files": ("a.zip", b"x")})
+    assert common.get(answer.headers["location"]).status_code == 200
+    refused = common.post("/jobs", files={"files": ("a.zip", b"x")})
     assert (refused.status_code, "damaged" in refused.text) == (422, True)
-    assert api.get("/jobs/job_x").status_code == 404
+    assert common.get("/jobs/job_x").status_code == 404
 
 
 def test_the_openapi_document_is_valid() -> None:
@@ -165,13 +165,13 @@ def test_the_openapi_document_is_valid() -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-def test_an_answer_fits_its_schema(api: httpx.Client) -> None:
+def test_an_answer_fits_its_schema(common: httpx.Client) -> None:
     """What the description promises of a job is what comes."""
     from api.schemas import Job, JobList
 
-    job = submitted(api, "1.png")
+    job = submitted(common, "1.png")
     assert set(Job.model_validate(job).model_dump(exclude={"results"})) == set(job)
-    JobList.model_validate(api.get("/v1/jobs").json())
+    JobList.model_validate(common.get("/v1/jobs").json())
 
 
 def test_the_api_imports_no_engine() -> None:

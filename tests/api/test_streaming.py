@@ -196,9 +196,9 @@ def test_a_collected_upload_is_refused(
     assert b'"retryable":true' in answer
 
 
-def test_what_is_no_http_is_a_problem_document(api: httpx.Client) -> None:
+def test_what_is_no_http_is_a_problem_document(common: httpx.Client) -> None:
     """Even garbage on the socket is answered in the documented shape."""
-    with socket.create_connection((api.base_url.host, api.base_url.port)) as connection:
+    with socket.create_connection((common.base_url.host, common.base_url.port)) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         connection.settimeout(5)
         answer = connection.recv(65536)

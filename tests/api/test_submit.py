@@ -20,9 +20,11 @@ from tests.queue_driver import execute, row
 DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
-def test_files_become_one_job(api: httpx.Client) -> None:
+def test_files_become_one_job(common: httpx.Client) -> None:
     """A user sends images and a zip together and gets one job with all of them, in order."""
-    answer = submit_files(api, [("a.png", PNG), ("b.zip", zipped("x/1.png", "x/2.png"))], name="Ballots 17")
+    answer = submit_files(
+        common, [("a.png", PNG), ("b.zip", zipped("x/1.png", "x/2.png"))], name="Ballots 17"
+    )
 
     job = answer.json()
     assert answer.status_code == 202
@@ -35,9 +37,11 @@ def test_files_become_one_job(api: httpx.Client) -> None:
     assert job["inputs"][0] == {"name": "a.png", "bytes": len(PNG), "sha256": hashlib.sha256(PNG).hexdigest()}
 
 
-def test_a_job_has_every_field_of_the_contract(api: httpx.Client) -> None:
+def test_a_job_has_every_field_of_the_contract(common: httpx.Client) -> None:
     """A program finds every documented field, also before work has begun."""
-    job = submitted(api, "1.png", metadata=json.dumps({"batch": "7"}), target_error="0.01", priority="high")
+    job = submitted(
+        common, "1.png", metadata=json.dumps({"batch": "7"}), target_error="0.01", priority="high"
+    )
 
     assert set(job) == {
         "id", "object", "name", "status", "mode", "counts", "progress", "eta_seconds", "queue_position", "attempt",
@@ -66,9 +70,9 @@ def test_a_job_has_every_field_of_the_contract(api: httpx.Client) -> None:
         ("application/octet-stream", PNG, 1),
     ],
 )
-def test_raw_bodies_are_taken(api: httpx.Client, content_type: str, body: bytes, total: int) -> None:
+def test_raw_bodies_are_taken(common: httpx.Client, content_type: str, body: bytes, total: int) -> None:
     """A script sends a file as the body, with its options in the address."""
-    answer = api.post(
+    answer = common.post(
         "/v1/jobs",
         content=body,
         headers={"content-type": content_type},
@@ -141,9 +145,9 @@ def test_no_member_name_is_a_path(api: httpx.Client, worker: FakeWorker) -> None
     assert [i["name"] for i in items] == ["etc/passwd.png", "abs/a.png", "x/b.png", "same.png", "same.png"]
 
 
-def test_a_document_waits_for_its_pages(api: httpx.Client) -> None:
+def test_a_document_waits_for_its_pages(common: httpx.Client) -> None:
     """A TIFF may have pages: the job validates until a worker has counted them."""
-    job = submit_files(api, [("a.tiff", b"II*\0" + b"\0" * 100), ("b.png", PNG)]).json()
+    job = submit_files(common, [("a.tiff", b"II*\0" + b"\0" * 100), ("b.png", PNG)]).json()
 
     assert job["status"] == "validating"
     assert job["counts"]["total"] == job["counts"]["pending"] == 2
@@ -164,9 +168,9 @@ def test_prefer_wait_answers_with_the_results(api: httpx.Client, worker: FakeWor
     assert [i["prediction"] for i in done.json()["results"]] == ["7"]
 
 
-def test_prefer_wait_gives_up_in_time(api: httpx.Client) -> None:
+def test_prefer_wait_gives_up_in_time(common: httpx.Client) -> None:
     """Without a worker the answer comes after the time asked for, as 202."""
-    answer = api.post(
+    answer = common.post(
         "/v1/jobs", files={"files": ("a.png", PNG)}, headers={"prefer": "respond-async, wait=1"}
     )
 
@@ -268,6 +272,6 @@ def test_trace_and_request_id_are_carried(api: httpx.Client, database: Database)
     assert tuple(row(database, "SELECT traceparent, request_id FROM jobs")) == (trace, "mine-1")
 
 
-def test_a_deadline_is_shown(api: httpx.Client) -> None:
+def test_a_deadline_is_shown(common: httpx.Client) -> None:
     """A job with a deadline says when that is."""
-    assert submitted(api, "a.png", deadline_s="60")["deadline_at"].endswith("Z")
+    assert submitted(common, "a.png", deadline_s="60")["deadline_at"].endswith("Z")
