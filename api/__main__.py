@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import sys
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.main import create_app
 from api.protocol import Protocol
@@ -25,8 +28,9 @@ def main() -> int:
     if refusal:
         print(refusal, file=sys.stderr)
         return 2
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         loop="auto",
@@ -38,9 +42,25 @@ def main() -> int:
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config, app).run()
     return 0
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own, but that long polls and event streams do not hold up its end."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, and let go of those who wait."""
+        super().handle_exit(sig, frame)
+        services = getattr(self._app.state, "services", None)
+        if services is not None:
+            services.waiters.let_go()
 
 
 def refuse_open(settings: Settings) -> str | None:

@@ -62,6 +62,10 @@ class Intake:
             RequestTimeout: no byte came for the idle time.
             ClientDisconnect: the body was cut off.
         """
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType(
+                "A body with a Content-Encoding cannot be submitted; send it as it is."
+            )
         header = request.headers.get("content-type", "")
         kind = header.split(";")[0].strip().lower()
         query = [pair for pair in request.query_params.multi_items() if pair[0] not in OWN_QUERY]

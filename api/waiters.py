@@ -1,4 +1,4 @@
-"""Wait for jobs to change: hints from Redis when it is there, and one look at the database a second for all waiters."""
+"""Wait for jobs to change: by hints from Redis when it is there, and by one look at the database for all waiters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-LOOK_S = 1.0
+LOOK_S = 0.45
+"""So that without Redis, too, progress is told twice a second."""
 HINT_REST_S = 0.05
 """Looks that hints ask for come at most this often, however many jobs change."""
 REMEMBERED = 4096
@@ -79,10 +80,12 @@ class Waiters:
         self._hinted: set[UUID] = set()
         self._recent: OrderedDict[UUID, float] = OrderedDict()
         self._wake = asyncio.Event()
+        self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to listen and to look."""
+        self._loop = asyncio.get_running_loop()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
 
     async def close(self) -> None:
@@ -90,6 +93,14 @@ class Waiters:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._release()
+
+    def let_go(self) -> None:
+        """Let everybody go who waits, now and from now on; for the signal that ends the process."""
+        self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        self._closing = True
         for waiter in [w for waiters in self._waiting.values() for w in waiters]:
             waiter.missing = True
             waiter.changed.set()
@@ -110,6 +121,7 @@ class Waiters:
         if self._count >= self._most:
             raise Unavailable("Too many requests are waiting for jobs. Please poll without `wait`.")
         waiter = Waiter(job_id, reads_itself)
+        waiter.missing = self._closing
         self._waiting.setdefault(job_id, set()).add(waiter)
         self._count += 1
         if since is not None and self._recent.get(job_id, 0.0) >= since:
@@ -196,5 +208,5 @@ class Waiters:
         for job_id in wanted:
             for waiter in self._waiting.get(job_id, ()):
                 waiter.seen = seen.get(job_id)
-                waiter.missing = waiter.seen is None
+                waiter.missing = waiter.seen is None or self._closing
                 waiter.changed.set()

@@ -90,6 +90,8 @@ async def _wait(parts: Services, caller: Caller, made: Submitted, since: float) 
                 raise NotFound("The job was deleted before the image was read.")
             if found.finished:
                 return found
+            if waiter.missing:
+                raise Unavailable("The service is stopping; the image will be read all the same.")
             if time.monotonic() >= deadline:
                 raise TimedOut(
                     "The image was not read in time; its job goes on.", job_id=job_id_text(made.job_id)

@@ -427,3 +427,9 @@ def test_a_normal_zip_still_passes(small_limits: httpx.Client) -> None:
         archive.writestr("a.png", PNG)
     assert raw(small_limits, buffer.getvalue()).status_code == 202
     assert submitted(small_limits, "a.png")["status"] == "queued"
+
+
+def test_a_packed_body_is_refused(common: httpx.Client) -> None:
+    """A body that was compressed on its way would be stored as nonsense, so it is refused."""
+    headers = {"content-type": "image/png", "content-encoding": "gzip"}
+    problem(common.post("/v1/jobs", content=b"\x1f\x8b", headers=headers), 415, "unsupported_media_type")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import orjson
@@ -15,7 +18,10 @@ import pytest
 from shared.lanes import connect, publish_hint
 from shared.settings import Settings
 from tests.api.files import submitted
+from tests.api.test_streaming import answers
 from tests.fakes import FakeWorker
+from tests.processes import Process
+from tests.services import wait_for
 
 
 @dataclass
@@ -112,8 +118,6 @@ def test_a_hint_makes_events_quick(api: httpx.Client, worker: FakeWorker, settin
     next(stream)
     time.sleep(0.3)
     worker.work()
-    from uuid import UUID
-
     with connect(settings) as client:
         publish_hint(client, UUID(hex=job["id"].removeprefix("job_")))
     began = time.monotonic()
@@ -140,3 +144,31 @@ def test_a_deleted_job_ends_its_stream(api: httpx.Client, worker: FakeWorker, se
     worker.work()
     api.delete(f"/v1/jobs/{job['id']}")
     assert [e.name for e in stream] in ([], ["job.completed"])
+
+
+@pytest.mark.timeout(60)
+def test_waiting_clients_do_not_hold_up_the_end(
+    settings: Settings, settings_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Ctrl-C ends the API at once, though a page follows a job and a script waits for it."""
+    process = Process(["python", "-m", "api"], settings_env, tmp_path / "log")
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30) as api:
+            wait_for(lambda: answers(str(api.base_url)), "the API to answer")
+            job = submitted(api, "1.png")
+            stream = events(api, job["id"])
+            next(stream)
+            url = f"{api.base_url}/v1/jobs/{job['id']}?wait=30"
+            poll = threading.Thread(target=httpx.get, args=(url,), kwargs={"timeout": 40})
+            poll.start()
+            time.sleep(0.3)
+            began = time.monotonic()
+            process.popen.send_signal(signal.SIGINT)
+            process.popen.wait(20)
+            took = time.monotonic() - began
+            assert list(stream) == []
+            poll.join()
+    finally:
+        process.stop()
+    assert took < 5
+    assert process.popen.returncode == 0
