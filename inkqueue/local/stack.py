@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import os
 import signal
 import socket
@@ -12,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
-
-import httpx
 
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.home import Home, default_home
@@ -81,10 +80,14 @@ class Stack:
 
     def is_ready(self) -> bool:
         """Ask the API whether it can work."""
+        connection = http.client.HTTPConnection(self.options.host, self.options.port, timeout=5.0)
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).status_code == httpx.codes.OK
-        except httpx.HTTPError:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
 
     def stop(self) -> None:
         """Stop everything in order: no new work, finish what is in hand, then the services.

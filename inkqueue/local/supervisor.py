@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inkqueue.local.errors import LocalStackError
 from inkqueue.local.home import Home
-from inkqueue.local.launch import Launch, group_exists, signal_group, start, start_time
+from inkqueue.local.launch import ON_LINUX, Launch, group_exists, signal_group, start, start_time
 
 MAX_LOG_BYTES = 16 * 1024 * 1024
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -162,7 +162,7 @@ class Supervisor:
     def _signal(self, child: Child, number: signal.Signals) -> None:
         if child.process is not None and child.process.poll() is None:
             child.process.send_signal(number)
-            child.process.send_signal(signal.SIGCONT)  # a frozen process hears nothing else
+            signal_group(child.process.pid, signal.SIGCONT)  # a frozen process hears nothing else
 
     def _wait_or_kill(self, child: Child) -> None:
         if child.process is None:
@@ -182,6 +182,8 @@ class Supervisor:
 
     def _reap_orphans(self) -> None:
         """Collect dead grandchildren that were handed to us, so that no zombie stays."""
+        if not ON_LINUX:
+            return
         known = {child.process.pid for child in self.children.values() if child.process is not None}
         with contextlib.suppress(ChildProcessError):
             while True:

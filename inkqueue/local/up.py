@@ -62,6 +62,7 @@ def run(
             code = 1
     finally:
         stack.stop()
+        console.show_cursor()  # a progress bar that was cut off has hidden it
     return code
 
 
@@ -95,7 +96,7 @@ def _tell(stack: Stack, console: Console) -> None:
         f"  Logs        {stack.home.logs}",
         f"  Join with more workers from any folder (these lines are in {file}):",
         *(f"    {line}" for line in exports),
-        f"    {sys.executable} -m celery -A worker.app worker -P prefork -c 1 -Q bulk",
+        f"    {sys.executable} -m inkqueue worker",
         "  Ctrl-C stops everything.",
     ]
     for line in lines:
