@@ -78,7 +78,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def build_services(settings: Settings) -> Services:
     """Make the parts of one process; none of them has connected yet."""
     db = Database(settings.sqlalchemy_url, "api", settings.api_db_pool)
-    quick_db = Database(settings.sqlalchemy_url, "api", settings.api_db_pool, quick=True)
+    quick_db = Database(
+        settings.sqlalchemy_url,
+        "api",
+        settings.api_db_pool,
+        quick=True,
+        prepared=settings.prepared_statements,
+    )
     blobs = open_blobs(settings)
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import pool
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import StorageFull, Unavailable
@@ -29,6 +29,7 @@ _TIMEOUTS: dict[Role, tuple[int, int, int]] = {
 _RETRIED = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
 _FULL = {"53100", "53200"}  # disk full, out of memory
 _TRIES = 6
+REST_S = 1.0
 
 
 class Database:
@@ -40,9 +41,18 @@ class Database:
         pool_size: most connections held at once; a worker has two.
         quick: every statement is a transaction of its own, and its commit does not wait for the disk; only for work
             of one statement on which nothing acknowledged rests.
+        prepared: statements that come again are prepared; not behind a PgBouncer that knows no prepared statements.
     """
 
-    def __init__(self, sqlalchemy_url: str, role: Role, pool_size: int = 2, *, quick: bool = False) -> None:
+    def __init__(
+        self,
+        sqlalchemy_url: str,
+        role: Role,
+        pool_size: int = 2,
+        *,
+        quick: bool = False,
+        prepared: bool = False,
+    ) -> None:
         lock, statement, idle = _TIMEOUTS[role]
         options = (
             f"-c lock_timeout={lock} -c statement_timeout={statement}"
@@ -55,8 +65,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=role
-            == "api",  # a client must not pay for a restart; a worker just takes its next ticket
+            # a client must not pay for a restart; a worker just takes its next ticket
+            pool_pre_ping=role == "api" and not quick,
             pool_use_lifo=True,
             **({"isolation_level": "AUTOCOMMIT"} if quick else {}),
             connect_args={
@@ -67,9 +77,11 @@ class Database:
                 "keepalives_interval": 2,
                 "keepalives_count": 3,
                 "tcp_user_timeout": 15_000,
-                "prepare_threshold": None,  # prepared statements do not survive PgBouncer's transaction mode
+                "prepare_threshold": 2 if prepared else None,
             },
         )
+        if quick:
+            _ping_after_rest(self.engine)
 
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -124,6 +136,23 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def _ping_after_rest(engine: sa.Engine) -> None:
+    """Ask a connection whether it lives only when it has rested for a second; asking each time costs a round trip."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def rest(connection: object, record: pool.ConnectionPoolEntry) -> None:
+        record.info["rested_at"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: pool.ConnectionPoolEntry, proxy: object) -> None:
+        if time.monotonic() - record.info.get("rested_at", 0.0) < REST_S:
+            return
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise DisconnectionError() from error
 
 
 def sqlstate(error: DBAPIError) -> str | None:

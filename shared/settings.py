@@ -78,6 +78,10 @@ class Settings(BaseSettings):
         default=1000, description="Images waiting in the interactive lane before `queue_full`."
     )
     max_waiting_requests: int = Field(default=10_000, description="Long polls and event streams at once.")
+    prepared_statements: bool = Field(
+        default=True,
+        description="Prepare what `predict` asks; off behind a PgBouncer that knows no prepared statements.",
+    )
     api_db_pool: int = Field(default=16, description="Database connections of one API process.")
 
     # --- workers

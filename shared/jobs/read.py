@@ -111,7 +111,7 @@ def get_job(db: Database, tenant: str, job_id: UUID) -> JobView:
     Raises:
         NotFound: there is none, it was deleted, or it belongs to another tenant.
     """
-    with db.transaction() as connection:
+    with db.statement() as connection:
         row = connection.execute(_JOB, {"tenant": tenant, "id": job_id}).one_or_none()
     if row is None:
         raise NotFound("There is no job with this id.")
@@ -128,7 +128,7 @@ def list_jobs(db: Database, tenant: str, wanted: JobFilter, limit: int) -> list[
     statement = sa.text(f"{_SELECT} WHERE {' AND '.join(parts)} ORDER BY j.id DESC LIMIT :limit")
     if wanted.statuses:
         statement = statement.bindparams(sa.bindparam("statuses", type_=pg.ARRAY(sa.Text())))
-    with db.transaction() as connection:
+    with db.statement() as connection:
         return [JobView(**row._mapping) for row in connection.execute(statement, values)]
 
 
@@ -150,7 +150,7 @@ def _conditions(wanted: JobFilter) -> dict[str, dict[str, Any]]:
 
 def watch_jobs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, Watched]:
     """Return version and end of these jobs, in one cheap look; deleted and unknown ones are missing."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         rows = connection.execute(_WATCH, {"ids": list(job_ids)}).all()
     return {row.id: Watched(row.version, JobStatus(row.status) in TERMINAL) for row in rows}
 

@@ -73,7 +73,7 @@ def read_page(
     """
     wanted = wanted or ItemFilter()
     values = {"id": job_id, "tenant": tenant, "after": after, "limit": limit} | _values(wanted)
-    with db.transaction() as connection:
+    with db.statement() as connection:
         rows = connection.execute(_page_statement(wanted), values).all()
     if not rows:
         raise NotFound("There is no job with this id.")
@@ -95,7 +95,7 @@ def read_item(db: Database, tenant: str, job_id: UUID, seq: int) -> ItemView:
     page = read_page(db, tenant, job_id, after=seq - 1, limit=1)
     if page.items and page.items[0].seq == seq:
         return page.items[0]
-    with db.transaction() as connection:
+    with db.statement() as connection:
         row = connection.execute(_ITEM, {"id": job_id, "seq": seq}).one_or_none()
     if row is None:
         raise NotFound("There is no finished item with this number.")

@@ -31,7 +31,7 @@ class WorkerView:
 
 def live_workers(db: Database, *, gone_s: float) -> list[WorkerView]:
     """Return the processes whose last heartbeat is younger than this, by the database's clock."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         return [WorkerView(**row._mapping) for row in connection.execute(_LIVE, {"gone": gone_s})]
 
 
@@ -42,13 +42,13 @@ def serves(worker: WorkerView, ref: str) -> bool:
 
 def metric_sums(db: Database) -> dict[str, float]:
     """Return every metric sample, added up over living and gone processes; one snapshot."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         return {row.name: float(row.value) for row in connection.execute(_SUMS)}
 
 
 def backlog_items(db: Database) -> dict[str, int]:
     """Return the images of each lane that are waiting or in flight."""
-    with db.transaction() as connection:
+    with db.statement() as connection:
         return {row.lane: int(row.items) for row in connection.execute(_BACKLOG)}
 
 

@@ -134,3 +134,20 @@ def test_a_broker_that_is_down_is_said_at_once(settings: Settings, database: Dat
         assert job.status_code == 202
         assert job.elapsed.total_seconds() < 1
     assert row(database, "SELECT count(*) FROM jobs WHERE kind = 'predict' AND finished_at IS NULL")[0] == 0
+
+
+def test_a_restart_of_the_database_is_not_noticed(
+    api: httpx.Client, worker: FakeWorker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that a restart has closed while they rested are replaced before anybody pays for them."""
+    monkeypatch.setattr("shared.db.REST_S", 0.0)
+    with working(worker):
+        assert BODIES["raw"](api).status_code == 200
+    killed = row(
+        database,
+        """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE application_name = 'inkqueue-api' AND datname = current_database()""",
+    )[0]
+    assert killed
+    with working(worker):
+        assert BODIES["raw"](api).status_code == 200
