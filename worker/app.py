@@ -6,6 +6,7 @@ Why each setting stands here: docs/architecture.md, "Celery on Redis".
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery, signals
@@ -77,6 +78,8 @@ def _logs(**_: Any) -> None:
     """Write our own logs instead of Celery's."""
     settings = get_settings()
     configure_logs(settings.log_level, settings.log_format)
+    for name in ("celery.worker.strategy", "celery.app.trace"):  # two lines a ticket that say nothing of jobs
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @signals.worker_init.connect

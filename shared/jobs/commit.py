@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,9 +12,10 @@ from sqlalchemy.dialects import postgresql as pg
 
 from shared.contracts import Claim, Finished, ItemRow, JobEnd, NewManifest
 from shared.db import Database, raw_cursor
+from shared.jobs.binding import array_of
+from shared.jobs.counts import Tally, add_counts
 from shared.jobs.fairness import BASE_TURN
 from shared.jobs.submit import keep_object
-from shared.status import TERMINAL, Decision, ItemStatus, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +95,6 @@ def commit_expanded(
     return db.run(work)
 
 
-@dataclass(slots=True)
-class Tally:
-    """How many items of one job ended how, and when the first of them was claimed."""
-
-    succeeded: int = 0
-    failed: int = 0
-    skipped: int = 0
-    canceled: int = 0
-    expired: int = 0
-    accepted: int = 0
-    review: int = 0
-    since: datetime | None = None
-
-    def add(self, rows: Sequence[ItemRow]) -> None:
-        """Count these rows in."""
-        by_status = Counter(row.status for row in rows)
-        self.succeeded += by_status[ItemStatus.SUCCEEDED]
-        self.failed += by_status[ItemStatus.FAILED]
-        self.skipped += by_status[ItemStatus.SKIPPED]
-        self.canceled += by_status[ItemStatus.CANCELED]
-        self.expired += by_status[ItemStatus.EXPIRED]
-        accepted = sum(row.decision == Decision.ACCEPT for row in rows)
-        self.accepted += accepted
-        self.review += by_status[ItemStatus.SUCCEEDED] - accepted
-
-
 def _tallies(finished: Sequence[Finished], claimed_at: dict[int, datetime]) -> dict[UUID, Tally]:
     """Add the chunks up, a tally a job."""
     tallies: dict[UUID, Tally] = {}
@@ -178,41 +151,6 @@ def _records(groups: Sequence[tuple[UUID, Sequence[ItemRow]]]) -> Iterator[tuple
             )
 
 
-def add_counts(
-    connection: sa.Connection,
-    tallies: dict[UUID, Tally],
-    results_ttl_s: float,
-    finished: Sequence[Finished] = (),
-) -> list[JobEnd]:
-    """Add to the jobs' counters, in the order of their ids; the one that completes a job ends it.
-
-    The terminal state follows the contract's order: canceled, expired, succeeded, partially succeeded, failed.
-    """
-    if not tallies:
-        return []
-    models = {f.claim.job_id: f for f in finished}
-    ids = sorted(tallies)
-    counts = {
-        name: [getattr(tallies[i], name) for i in ids]
-        for name in ("succeeded", "failed", "skipped", "canceled", "expired", "accepted", "review")
-    }
-    pins = [models.get(i) for i in ids]
-    rows = connection.execute(
-        _ADD,
-        {
-            "ids": ids,
-            **counts,
-            "versions": [f.model_version if f else None for f in pins],
-            "sha256s": [f.model_sha256 if f else None for f in pins],
-            "engines": [f.engine_class if f else None for f in pins],
-            "preparations": [f.preparation if f else None for f in pins],
-            "since": [tallies[i].since for i in ids],
-            "ttl": results_ttl_s,
-        },
-    ).all()
-    return [JobEnd(r.id, r.status, r.version, JobStatus(r.status) in TERMINAL) for r in rows]
-
-
 _COPY = """COPY items (job_id, seq, status, name, custom_id, page, prediction, confidence, probabilities, alternatives,
     decision, reasons, error_code, error_detail, width, height) FROM STDIN (FORMAT BINARY)"""
 _COPY_TYPES = [
@@ -235,11 +173,6 @@ _COPY_TYPES = [
 ]
 
 
-def _array(name: str, kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
-    """Bind a list as an array of a known type."""
-    return sa.bindparam(name, type_=pg.ARRAY(kind))
-
-
 _FENCE = sa.text(
     """WITH held AS MATERIALIZED (
         SELECT k.id FROM chunks k
@@ -248,7 +181,9 @@ _FENCE = sa.text(
         WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
     UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, position = k.end_seq
     FROM held WHERE k.id = held.id RETURNING k.id, k.claimed_at"""
-).bindparams(_array("ids", sa.BigInteger()), _array("attempts", sa.Integer()), _array("tokens", pg.UUID()))
+).bindparams(
+    array_of("ids", sa.BigInteger()), array_of("attempts", sa.Integer()), array_of("tokens", pg.UUID())
+)
 _FENCE_PREFIX = sa.text(
     """WITH held AS MATERIALIZED (
         UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, end_seq = :reached, position = :reached
@@ -264,7 +199,7 @@ _CUT = sa.text(
     INSERT INTO chunks (job_id, tenant, lane, priority, turn, model, first_seq, end_seq, position)
     SELECT :job_id, :tenant, :lane, :priority, base.turn + c.k, :model, c.first, c.until, c.first
     FROM base, unnest(:first, :end) WITH ORDINALITY AS c (first, until, k)"""
-).bindparams(_array("first", sa.Integer()), _array("end", sa.Integer()))
+).bindparams(array_of("first", sa.Integer()), array_of("end", sa.Integer()))
 _BURY_MANIFEST = sa.text(
     """INSERT INTO tombstones (key) SELECT storage_key FROM manifests
     WHERE job_id = :job_id AND storage_key IS NOT NULL ON CONFLICT DO NOTHING"""
@@ -275,47 +210,4 @@ _REPLACE_MANIFEST = sa.text(
 _QUEUED = sa.text(
     """UPDATE jobs SET total = :total, status = CASE WHEN status = 'validating' THEN 'queued' ELSE status END
     WHERE id = :job_id"""
-)
-_ADD = sa.text(
-    """WITH t AS MATERIALIZED (
-        SELECT * FROM unnest(:ids, :succeeded, :failed, :skipped, :canceled, :expired, :accepted, :review,
-            :versions, :sha256s, :engines, :preparations, :since)
-            AS t (id, succeeded, failed, skipped, canceled, expired, accepted, review, model_version, sha256,
-                engine_class, preparation, since)
-    ), locked AS MATERIALIZED (
-        SELECT j.id, j.total, j.status, j.finished_at,
-            j.succeeded + t.succeeded AS s, j.failed + t.failed AS f, j.skipped + t.skipped AS k,
-            j.canceled + t.canceled AS c, j.expired + t.expired AS e,
-            j.accepted + t.accepted AS a, j.review + t.review AS r,
-            t.model_version, t.sha256, t.engine_class, t.preparation, t.since
-        FROM jobs j JOIN t ON t.id = j.id ORDER BY j.id FOR UPDATE OF j
-    ), summed AS (SELECT *, s + f + k + c + e = total AS complete FROM locked
-    ), changed AS (
-    UPDATE jobs j SET succeeded = n.s, failed = n.f, skipped = n.k, canceled = n.c, expired = n.e,
-        accepted = n.a, review = n.r,
-        status = CASE WHEN NOT n.complete THEN CASE WHEN n.status = 'queued' THEN 'running' ELSE n.status END
-            WHEN n.c > 0 THEN 'canceled' WHEN n.e > 0 THEN 'expired' WHEN n.f = 0 THEN 'succeeded'
-            WHEN n.s > 0 THEN 'partially_succeeded' ELSE 'failed' END,
-        started_at = coalesce(j.started_at, n.since),
-        model_version = coalesce(j.model_version, n.model_version),
-        model_sha256 = coalesce(j.model_sha256, n.sha256),
-        engine_class = coalesce(j.engine_class, n.engine_class),
-        preparation = coalesce(j.preparation, n.preparation),
-        finished_at = CASE WHEN n.complete THEN clock_timestamp() END,
-        results_expire_at = CASE WHEN n.complete
-            THEN clock_timestamp() + CAST(:ttl AS double precision) * interval '1 second' END
-    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version, j.tenant, j.webhook, j.finished_at
-    ), told AS (
-        INSERT INTO webhook_deliveries (tenant, job_id, event, url)
-        SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM changed
-        WHERE finished_at IS NOT NULL AND webhook IS NOT NULL)
-    SELECT id, status, version FROM changed"""
-).bindparams(
-    _array("ids", pg.UUID()),
-    *(
-        _array(n, sa.Integer())
-        for n in ("succeeded", "failed", "skipped", "canceled", "expired", "accepted", "review")
-    ),
-    *(_array(n, sa.Text()) for n in ("versions", "sha256s", "engines", "preparations")),
-    _array("since", sa.DateTime(timezone=True)),
 )

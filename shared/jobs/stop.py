@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from shared.blobs import Blobs
 from shared.contracts import ItemRow, JobEnd
 from shared.db import Database
-from shared.jobs.commit import Tally, add_counts, copy_items
+from shared.jobs.commit import copy_items
+from shared.jobs.counts import Tally, add_counts
 from shared.manifest import ManifestSlice, read_slice
 from shared.sources import ByteSource, BytesSource
 from shared.status import ItemStatus, StopReason

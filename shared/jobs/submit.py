@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql as pg
 from shared.contracts import NewJob
 from shared.db import Database
 from shared.errors import Gone, IdempotencyKeyReused, Unavailable
+from shared.jobs.binding import array_of
 from shared.jobs.fairness import BASE_TURN
 from shared.status import InputState, JobStatus
 
@@ -199,11 +200,6 @@ def input_rows(connection: sa.Connection, job_id: UUID) -> list[Any]:
     return list(connection.execute(_INPUTS, {"job_id": job_id}))
 
 
-def _array(name: str, kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
-    """Bind a list as an array of a known type, so that an empty one has a type too."""
-    return sa.bindparam(name, type_=pg.ARRAY(kind))
-
-
 _BEGIN = sa.text(
     f"""INSERT INTO inputs (id, tenant, state, name, content_type, storage_key)
     SELECT i.id, :tenant, '{InputState.RECEIVING}', :name, :type,
@@ -213,10 +209,10 @@ _BEGIN = sa.text(
 _TOUCH = sa.text("UPDATE inputs SET touched_at = clock_timestamp() WHERE id = :id AND state = 'receiving'")
 _ABANDON = sa.text(
     "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving'"
-).bindparams(_array("ids", pg.UUID()))
+).bindparams(array_of("ids", pg.UUID()))
 _HOLD = sa.text(
     "SELECT id FROM inputs WHERE id = ANY (:ids) AND state = 'attached' ORDER BY id FOR SHARE"
-).bindparams(_array("ids", pg.UUID()))
+).bindparams(array_of("ids", pg.UUID()))
 _RESERVE = sa.text(
     """INSERT INTO tombstones (key, not_before)
     VALUES (:key, clock_timestamp() + :seconds * interval '1 second')
@@ -272,17 +268,17 @@ _SUBMIT = sa.text(
     sa.bindparam("id", type_=pg.UUID()),
     sa.bindparam("parent_id", type_=pg.UUID()),
     sa.bindparam("manifest_inline", type_=sa.LargeBinary()),
-    _array("up_ids", pg.UUID()),
-    _array("up_bytes", sa.BigInteger()),
-    _array("up_sha", sa.Text()),
-    _array("in_ids", pg.UUID()),
-    _array("in_names", sa.Text()),
-    _array("in_types", sa.Text()),
-    _array("in_bytes", sa.BigInteger()),
-    _array("in_sha", sa.Text()),
-    _array("in_data", sa.LargeBinary()),
-    _array("ordinals", sa.Integer()),
-    _array("input_ids", pg.UUID()),
-    _array("first", sa.Integer()),
-    _array("end", sa.Integer()),
+    array_of("up_ids", pg.UUID()),
+    array_of("up_bytes", sa.BigInteger()),
+    array_of("up_sha", sa.Text()),
+    array_of("in_ids", pg.UUID()),
+    array_of("in_names", sa.Text()),
+    array_of("in_types", sa.Text()),
+    array_of("in_bytes", sa.BigInteger()),
+    array_of("in_sha", sa.Text()),
+    array_of("in_data", sa.LargeBinary()),
+    array_of("ordinals", sa.Integer()),
+    array_of("input_ids", pg.UUID()),
+    array_of("first", sa.Integer()),
+    array_of("end", sa.Integer()),
 )
