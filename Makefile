@@ -15,7 +15,7 @@ UP_ENV = $(call export_if_given,$(PORT),INKQUEUE_PORT) $(call export_if_given,$(
          $(call export_if_given,$(INKQUEUE_HOME),INKQUEUE_HOME)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench wheel clean
+.PHONY: help run test check format bench chaos fuzz wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,6 +39,12 @@ format: $(DEV_VENV)/.installed  ## format the code and repair what the linter ca
 
 bench: $(DEV_VENV)/.installed  ## measure throughput and latency, with the limit beside them
 	@exec $(DEV_BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(DEV_VENV)/.installed  ## kill, freeze and flush while jobs run (ARGS=)
+	@exec $(DEV_BIN)/python -m benchmarks.chaos $(ARGS)
+
+fuzz: $(DEV_VENV)/.installed  ## send broken uploads for a while (ARGS=)
+	@exec $(DEV_BIN)/python -m benchmarks.fuzz $(ARGS)
 
 wheel: $(DEV_VENV)/.installed  ## build the wheel into dist/
 	@exec $(DEV_BIN)/python -m build --wheel --no-isolation
