@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.answers import Json, job_answer, job_headers
 from api.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from api.openapi import problems
-from api.options import MOST_WAIT_S
+from api.options import MOST_WAIT_S, Text
 from api.render import job_document, summary_document
 from api.schemas import Job, JobList, JobSummary
 from api.services import By, Parts
@@ -36,7 +36,7 @@ def index(
     parts: Parts,
     caller: By,
     status: Annotated[list[JobStatus] | None, Query(description="Repeat for several.")] = None,
-    name: Annotated[str | None, Query(description="The job's exact name.", max_length=200)] = None,
+    name: Annotated[Text | None, Query(description="The job's exact name.", max_length=200)] = None,
     created_after: Annotated[datetime | None, Query()] = None,
     created_before: Annotated[datetime | None, Query()] = None,
     kind: Annotated[Literal["job", "predict"], Query()] = "job",

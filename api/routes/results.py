@@ -15,6 +15,7 @@ from api.accept import negotiate
 from api.answers import Json
 from api.ids import job_id_text, parse_job_id
 from api.openapi import problems
+from api.options import Text
 from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Results
@@ -79,7 +80,7 @@ def results(
     decision: Annotated[Decision | None, Query()] = None,
     reviewed: Annotated[bool | None, Query()] = None,
     max_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
-    prediction: Annotated[str | None, Query(max_length=200)] = None,
+    prediction: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> Response:
     """Return results in the order of `seq`, gap-free from 0, also while the job runs.
 

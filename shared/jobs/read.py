@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
@@ -125,11 +125,20 @@ def list_jobs(db: Database, tenant: str, wanted: JobFilter, limit: int) -> list[
     for part, value in _conditions(wanted).items():
         parts.append(part)
         values |= value
-    statement = sa.text(f"{_SELECT} WHERE {' AND '.join(parts)} ORDER BY j.id DESC LIMIT :limit")
+    statement = sa.text(f"{_COLUMNS}, 0 AS queue_position FROM jobs j WHERE {' AND '.join(parts)} {_NEWEST}")
     if wanted.statuses:
         statement = statement.bindparams(sa.bindparam("statuses", type_=pg.ARRAY(sa.Text())))
     with db.statement() as connection:
-        return [JobView(**row._mapping) for row in connection.execute(statement, values)]
+        jobs = [JobView(**row._mapping) for row in connection.execute(statement, values)]
+        lanes = {job.lane for job in jobs if job.status in _WAITING}
+        lines = {lane: list(connection.execute(_LINE, {"lane": lane}).scalars()) for lane in lanes}
+    places = {lane: {job_id: n for n, job_id in enumerate(line)} for lane, line in lines.items()}
+    return [
+        replace(job, queue_position=places[job.lane].get(job.id, len(places[job.lane])))
+        if job.status in _WAITING
+        else job
+        for job in jobs
+    ]
 
 
 def _conditions(wanted: JobFilter) -> dict[str, dict[str, Any]]:
@@ -155,14 +164,17 @@ def watch_jobs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, Watched]:
     return {row.id: Watched(row.version, JobStatus(row.status) in TERMINAL) for row in rows}
 
 
-_SELECT = f"""SELECT j.id, j.kind, j.name, j.mode, j.status, j.stop_reason, j.lane, j.priority, j.model_name,
+_WAITING = (JobStatus.VALIDATING, JobStatus.QUEUED)
+_NEWEST = "ORDER BY j.id DESC LIMIT :limit"
+_COLUMNS = """SELECT j.id, j.kind, j.name, j.mode, j.status, j.stop_reason, j.lane, j.priority, j.model_name,
         j.model_version, j.model_sha256, j.template, j.target_error, j.total, j.succeeded, j.failed, j.skipped,
         j.canceled, j.expired, j.accepted, j.review, j.reviewed, j.version, j.attempt, j.parent_id, j.metadata,
         j.webhook, j.error, j.created_at, j.started_at, j.finished_at, j.deadline_at, j.results_expire_at,
         j.purged_at, clock_timestamp() AS now,
         coalesce((SELECT jsonb_agg(jsonb_build_object('name', i.name, 'bytes', i.bytes, 'sha256', i.sha256)
                 ORDER BY ji.ordinal)
-            FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id WHERE ji.job_id = j.id), '[]'::jsonb) AS inputs,
+            FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id WHERE ji.job_id = j.id), '[]'::jsonb) AS inputs"""
+_SELECT = f"""{_COLUMNS},
         CASE WHEN j.status IN ('validating', 'queued') THEN
             (SELECT count(DISTINCT ahead.job_id)::int FROM (
                 SELECT a.job_id FROM chunks a, LATERAL (
@@ -174,6 +186,13 @@ _SELECT = f"""SELECT j.id, j.kind, j.name, j.mode, j.status, j.stop_reason, j.la
         ELSE 0 END AS queue_position
     FROM jobs j"""
 _JOB = sa.text(f"{_SELECT} WHERE j.id = :id AND j.tenant = :tenant AND j.deleted_at IS NULL")
+_LINE = sa.text(
+    f"""SELECT job_id FROM (
+        SELECT job_id, row_number() OVER (ORDER BY priority, turn, id) AS place FROM (
+            SELECT job_id, priority, turn, id FROM chunks WHERE lane = :lane AND state = 'pending'
+            ORDER BY priority, turn, id LIMIT {QUEUE_LOOKED_AT}) head) placed
+    GROUP BY job_id ORDER BY min(place)"""
+)
 _WATCH = sa.text(
     "SELECT id, version, status FROM jobs WHERE id = ANY (:ids) AND deleted_at IS NULL"
 ).bindparams(sa.bindparam("ids", type_=pg.ARRAY(pg.UUID())))

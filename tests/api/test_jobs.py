@@ -104,6 +104,8 @@ def test_the_queue_position_counts_jobs_ahead(api: httpx.Client) -> None:
 
     positions = [api.get(f"/v1/jobs/{j['id']}").json()["queue_position"] for j in (third, first, second)]
     assert positions == [0, 1, 2]
+    listed = {j["id"]: j["queue_position"] for j in api.get("/v1/jobs").json()["items"]}
+    assert listed == {third["id"]: 0, first["id"]: 1, second["id"]: 2}
 
 
 def test_a_listing_pages_through_all_jobs(api: httpx.Client) -> None:
@@ -146,6 +148,7 @@ def test_a_listing_is_narrowed(api: httpx.Client, worker: FakeWorker) -> None:
         {"limit": "x"},
         {"cursor": "nonsense"},
         {"status": "done"},
+        {"name": "a\0"},
         {"created_after": "x"},
     ],
 )

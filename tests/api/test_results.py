@@ -209,7 +209,16 @@ def test_an_unknown_format_is_refused(common: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"limit": 1001}, {"limit": 0}, {"after_seq": -2}, {"after_seq": 2**31}, {"decision": "x"}]
+    "params",
+    [
+        {"limit": 1001},
+        {"limit": 0},
+        {"after_seq": -2},
+        {"after_seq": 2**31},
+        {"decision": "x"},
+        {"prediction": "\0"},
+        {"max_confidence": "nan"},
+    ],
 )
 def test_a_wrong_page_is_refused(common: httpx.Client, params: dict[str, int]) -> None:
     """A wrong parameter is named."""
