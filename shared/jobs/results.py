@@ -141,7 +141,7 @@ _FILTERS = {
     "statuses": "i.status = ANY (:statuses)",
     "decision": "i.decision = :decision",
     "reviewed": """EXISTS (SELECT FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq) = :reviewed""",
-    "max_confidence": "i.confidence <= CAST(:max_confidence AS double precision)",
+    "max_confidence": "i.confidence <= CAST(:max_confidence AS real)",
     "prediction": "i.prediction = :prediction",
 }
 _ITEM = sa.text(f"SELECT {_COLUMNS} FROM items i WHERE i.job_id = :id AND i.seq = :seq")
