@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -151,7 +152,7 @@ def test_waiting_clients_do_not_hold_up_the_end(
     settings: Settings, settings_env: dict[str, str], tmp_path: Path
 ) -> None:
     """Ctrl-C ends the API at once, though a page follows a job and a script waits for it."""
-    process = Process(["python", "-m", "api"], settings_env, tmp_path / "log")
+    process = Process([sys.executable, "-m", "api"], settings_env, tmp_path / "log")
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30) as api:
             wait_for(lambda: answers(str(api.base_url)), "the API to answer")

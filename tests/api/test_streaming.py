@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def test_a_large_upload_takes_constant_memory(
 ) -> None:
     """300 MB, raw or as a form, move the API process by less than 64 MiB, and others are answered meanwhile."""
     process = Process(
-        ["python", "-m", "api"], {**settings_env, "INKQUEUE_LOG_LEVEL": "WARNING"}, tmp_path / "log"
+        [sys.executable, "-m", "api"], {**settings_env, "INKQUEUE_LOG_LEVEL": "WARNING"}, tmp_path / "log"
     )
     url = f"http://127.0.0.1:{settings.port}"
     try:
@@ -143,7 +144,7 @@ def test_a_killed_api_leaves_only_what_the_steward_collects(
     settings: Settings, settings_env: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
     """After a kill in the middle of an upload the row is there, and it is collected after the stale time."""
-    process = Process(["python", "-m", "api"], settings_env, tmp_path / "log")
+    process = Process([sys.executable, "-m", "api"], settings_env, tmp_path / "log")
     url = f"http://127.0.0.1:{settings.port}"
     wait_for(lambda: answers(url), "the API to answer")
     with httpx.Client(base_url=url) as api:
