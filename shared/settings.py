@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_waiting_requests: int = Field(default=10_000, description="Long polls and event streams at once.")
     prepared_statements: bool = Field(
         default=True,
-        description="Prepare what `predict` asks; off behind a PgBouncer that knows no prepared statements.",
+        description="Prepare statements that come again; off behind a PgBouncer that knows no prepared statements.",
     )
     api_db_pool: int = Field(default=16, description="Database connections of one API process.")
 

@@ -67,7 +67,7 @@ def build(
     settings: Settings, models: Models, serve: Sequence[Lane], *, blobs: Blobs | None = None
 ) -> Drainer:
     """Put a drainer together; nothing runs yet."""
-    db = Database(settings.sqlalchemy_url, "worker", 2)
+    db = Database(settings.sqlalchemy_url, "worker", 2, prepared=settings.prepared_statements)
     metrics = Metrics()
     hints = Hints(lanes.connect(settings, timeout_s=1.0))
     worker = parent.worker_id()
