@@ -34,10 +34,10 @@ def measure(options: argparse.Namespace) -> Report:
         archive = Path(folder) / "digits.zip"
         archive.write_bytes(make_zip(options.images, options.data_dir))
         with running_service(options.workers) as service:
-            throughput = measure_throughput(service, archive, options.runs, options.workers)
             latency = [
                 measure_latency(service, one_by_one, clients, options.requests) for clients in options.clients
             ]
+            throughput = measure_throughput(service, archive, options.runs, options.workers)
             queue = measure_queue(service)
     return {"machine": machine(), "throughput": throughput, "latency": latency, "queue": queue}
 
