@@ -170,12 +170,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """What a commit did to a job."""
+    """What a commit did to a job; `seconds` from its submission to its end, once it has ended."""
 
     job_id: UUID
     status: str
     version: int
     terminal: bool
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

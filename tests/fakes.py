@@ -22,9 +22,9 @@ class FakeWorker:
         self._db = db
         self._blobs = blobs
 
-    def take(self, lane: Lane, most: int = 1) -> list[Claim]:
+    def take(self, lane: Lane) -> list[Claim]:
         """Claim what stands first in the lane."""
-        return claim(self._db, lane, SERVED, "fake:1:2", lease_s=15.0, most=most)
+        return claim(self._db, lane, SERVED, "fake:1:2", lease_s=15.0)
 
     def finish(self, claims: list[Claim]) -> None:
         """Write the results of these chunks."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from shared.contracts import Claim, Finished, ItemRow, NewInput, NewJob, NewManifest
 from shared.db import Database
+from shared.jobs.batch import claim_batch
 from shared.jobs.claim import Served, claim
 from shared.jobs.submit import submit_job
 from shared.status import Decision, ItemStatus, Lane
@@ -45,7 +46,9 @@ def take(
     db: Database, lane: Lane = Lane.BULK, *, worker: str = "host:1:2", lease_s: float = 15.0, most: int = 1
 ) -> list[Claim]:
     """Claim as a worker does."""
-    return claim(db, lane, SERVED, worker, lease_s=lease_s, most=most)
+    if most > 1:
+        return claim_batch(db, lane, SERVED, worker, lease_s=lease_s, most=most)[0]
+    return claim(db, lane, SERVED, worker, lease_s=lease_s)
 
 
 def finished(claimed: Claim, status: ItemStatus = ItemStatus.SUCCEEDED, count: int | None = None) -> Finished:

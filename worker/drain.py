@@ -16,8 +16,8 @@ from shared.blobs import Blobs
 from shared.contracts import Claim, Finished, JobSpec
 from shared.db import Database
 from shared.errors import InkqueueError, Unavailable
+from shared.jobs import batch, commit
 from shared.jobs import claim as claims_of
-from shared.jobs import commit
 from shared.jobs.claim import Served
 from shared.logs import get_logger
 from shared.settings import Settings
@@ -54,18 +54,15 @@ class Drainer:
         self.heartbeat.ticket_taken()
         done = 0
         over = time.monotonic() + self.settings.ticket_slice_s
-        most = self.settings.interactive_batch if lane is Lane.INTERACTIVE else 1
         try:
             while not self.is_stopping():
                 if time.monotonic() > over:
                     self.hints.ticket(lane)
                     break
-                claims = claims_of.claim(
-                    self.db, lane, self.served, self.worker, lease_s=self.settings.lease_s, most=most
-                )
+                claims, specs = self._claim(lane)
                 if not claims:
                     break
-                self._work(claims)
+                self._work(claims, specs)
                 done += len(claims)
         except InkqueueError as error:
             log.warning("drain_interrupted", lane=str(lane), reason=error.detail)
@@ -73,11 +70,19 @@ class Drainer:
             self.heartbeat.ticket_done()
         return done
 
-    def _work(self, claims: Sequence[Claim]) -> None:
+    def _claim(self, lane: Lane) -> tuple[list[Claim], dict[UUID, JobSpec]]:
+        """Take the next chunk, in the interactive lane all that wait; return jobs that came along with them."""
+        lease_s = self.settings.lease_s
+        if lane is Lane.INTERACTIVE:
+            most = self.settings.interactive_batch
+            return batch.claim_batch(self.db, lane, self.served, self.worker, lease_s=lease_s, most=most)
+        return claims_of.claim(self.db, lane, self.served, self.worker, lease_s=lease_s), {}
+
+    def _work(self, claims: Sequence[Claim], known: dict[UUID, JobSpec]) -> None:
         """Work on what one claim took, under a heartbeat; whatever goes wrong, nothing stays leased by accident."""
         held = self.heartbeat.hold(claims)
         try:
-            specs = self._specs_of(claims)
+            specs = known | self._specs_of([c for c in claims if c.job_id not in known])
             for group in by_model(held, specs, self.models):
                 self._work_group(group)
         except InkqueueError as error:
@@ -148,7 +153,9 @@ class Drainer:
         whole = [o.finished for o in outcomes if o.complete]
         results = []
         if whole:
-            results.append(self._through_outage(partial(commit.commit_finished, self.db, whole)))
+            few = sum(len(f.rows) for f in whole) <= batch.MOST_ROWS
+            write = batch.commit_batch if few else commit.commit_finished
+            results.append(self._through_outage(partial(write, self.db, whole)))
         for part in (o for o in outcomes if not o.complete):
             if part.finished.rows:
                 results.append(self._through_outage(partial(commit.commit_prefix, self.db, part.finished)))
@@ -161,6 +168,7 @@ class Drainer:
             for end in result.jobs:
                 if end.terminal:
                     self._specs.pop(end.job_id, None)
+                    self.metrics.job(end.seconds or 0.0)
         self.hints.changed(*changed)
         for chunk in lost:
             log.info("lease_lost", chunk=chunk)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 STAGES = ("read", "decode", "infer", "commit")
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_JOB_SECONDS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0)
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
@@ -39,6 +40,10 @@ class Metrics:
     def batch(self, size: int) -> None:
         """Observe the size of one batch of the network."""
         self._observe("inkqueue_batch_size", "", float(size), _SIZES)
+
+    def job(self, seconds: float) -> None:
+        """Observe how long a job took from its submission to its end."""
+        self._observe("inkqueue_job_seconds", "", seconds, _JOB_SECONDS)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -34,35 +34,26 @@ class Pinned:
     status: str
 
 
-def claim(
-    db: Database, lane: Lane, served: Served, worker: str, *, lease_s: float, most: int = 1
-) -> list[Claim]:
-    """Lease the chunk at the head of the lane's line; in a batch, also the single healthy items behind it.
+def claim(db: Database, lane: Lane, served: Served, worker: str, *, lease_s: float) -> list[Claim]:
+    """Lease the chunk at the head of the lane's line; the list has one claim or none.
 
     Committed at once. Two workers never get the same chunk (`FOR UPDATE SKIP LOCKED`), none waits for another's
-    lock, and each claim has a token of its own. A chunk that crashed before comes alone. A batch's claim does not wait
-    for the disk: if Postgres itself crashes before, the chunk is pending again and the worker's commit is fenced.
-
-    Args:
-        most: how many single-item chunks one claim may take together (the interactive lane); 1 in bulk.
+    lock, and each claim has a token of its own.
     """
+    values = claim_values(lane, served, worker, lease_s)
+    return db.run(lambda connection: [Claim(*row) for row in connection.execute(_CLAIM, values)], single=True)
 
-    def work(connection: sa.Connection) -> list[Claim]:
-        rows = connection.execute(
-            _CLAIM if most == 1 else _CLAIM_MANY,
-            {
-                "lane": str(lane),
-                "names": list(served.names),
-                "references": list(served.references),
-                "engine_class": served.engine_class,
-                "worker": worker,
-                "lease": lease_s,
-                "rest": most - 1,
-            },
-        )
-        return [Claim(*row) for row in rows]
 
-    return db.run(work, single=True)
+def claim_values(lane: Lane, served: Served, worker: str, lease_s: float) -> dict[str, object]:
+    """Return what every claim query binds."""
+    return {
+        "lane": str(lane),
+        "names": list(served.names),
+        "references": list(served.references),
+        "engine_class": served.engine_class,
+        "worker": worker,
+        "lease": lease_s,
+    }
 
 
 def job_specs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, JobSpec]:
@@ -145,39 +136,24 @@ def hand_back_all(db: Database, worker: str) -> int:
     return db.run(work)
 
 
-_COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes"
-_SERVED = """(k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL
+COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes"
+SERVED = """(k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL
         OR j.model_name || '@' || j.model_version = ANY (:references))
         AND (j.engine_class IS NULL OR j.engine_class = :engine_class)))"""
-_LEASE = """UPDATE chunks k SET state = 'leased', attempt = k.attempt + 1, token = gen_random_uuid(),
+LEASE = """UPDATE chunks k SET state = 'leased', attempt = k.attempt + 1, token = gen_random_uuid(),
         worker = :worker, claimed_at = clock_timestamp(), position = k.first_seq,
         lease_until = clock_timestamp() + :lease * interval '1 second'"""
-_text = [
+SERVED_BINDS = [
     sa.bindparam("names", type_=pg.ARRAY(sa.Text())),
     sa.bindparam("references", type_=pg.ARRAY(sa.Text())),
 ]
 _CLAIM = sa.text(
     f"""WITH c AS MATERIALIZED (
         SELECT k.id FROM chunks k JOIN jobs j ON j.id = k.job_id
-        WHERE k.lane = :lane AND k.state = 'pending' AND {_SERVED}
+        WHERE k.lane = :lane AND k.state = 'pending' AND {SERVED}
         ORDER BY k.priority, k.turn, k.id LIMIT 1 FOR UPDATE OF k SKIP LOCKED)
-    {_LEASE} FROM c WHERE k.id = c.id RETURNING {_COLUMNS}"""
-).bindparams(*_text)
-_CLAIM_MANY = sa.text(
-    f"""WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS is_set
-    ), head AS MATERIALIZED (
-        SELECT k.id, k.crashes = 0 AND k.kind = 'classify' AND k.end_seq = k.first_seq + 1 AS single
-        FROM chunks k JOIN jobs j ON j.id = k.job_id
-        WHERE (SELECT is_set = 'off' FROM quick) AND k.lane = :lane AND k.state = 'pending' AND {_SERVED}
-        ORDER BY k.priority, k.turn, k.id LIMIT 1 FOR UPDATE OF k SKIP LOCKED
-    ), more AS MATERIALIZED (
-        SELECT k.id FROM chunks k JOIN jobs j ON j.id = k.job_id
-        WHERE (SELECT single FROM head) AND k.lane = :lane AND k.state = 'pending' AND k.kind = 'classify'
-            AND k.crashes = 0 AND k.end_seq = k.first_seq + 1 AND k.id <> (SELECT id FROM head) AND {_SERVED}
-        ORDER BY k.priority, k.turn, k.id LIMIT :rest FOR UPDATE OF k SKIP LOCKED
-    ), c AS (SELECT id FROM head UNION ALL SELECT id FROM more)
-    {_LEASE} FROM c WHERE k.id = c.id RETURNING {_COLUMNS}"""
-).bindparams(*_text)
+    {LEASE} FROM c WHERE k.id = c.id RETURNING {COLUMNS}"""
+).bindparams(*SERVED_BINDS)
 _SPECS = sa.text(
     """SELECT j.id, j.tenant, j.kind, j.mode, j.total, j.model_name, j.model_version, j.engine_class,
         j.target_error, m.state AS manifest_state, m.inline AS manifest_inline, m.storage_key AS manifest_key,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -74,16 +75,15 @@ def add_counts(
             "ttl": results_ttl_s,
         },
     ).all()
-    return [JobEnd(r.id, r.status, r.version, JobStatus(r.status) in TERMINAL) for r in rows]
+    return [job_end(row) for row in rows]
 
 
-_ADD = sa.text(
-    """WITH t AS MATERIALIZED (
-        SELECT * FROM unnest(:ids, :succeeded, :failed, :skipped, :canceled, :expired, :accepted, :review,
-            :versions, :sha256s, :engines, :preparations, :since)
-            AS t (id, succeeded, failed, skipped, canceled, expired, accepted, review, model_version, sha256,
-                engine_class, preparation, since)
-    ), locked AS MATERIALIZED (
+def job_end(row: sa.Row[Any]) -> JobEnd:
+    """Read what a statement that ends with `APPLY` says of a job."""
+    return JobEnd(row.id, row.status, row.version, JobStatus(row.status) in TERMINAL, row.seconds)
+
+
+APPLY = """locked AS MATERIALIZED (
         SELECT j.id, j.total, j.status, j.finished_at,
             j.succeeded + t.succeeded AS s, j.failed + t.failed AS f, j.skipped + t.skipped AS k,
             j.canceled + t.canceled AS c, j.expired + t.expired AS e,
@@ -105,12 +105,25 @@ _ADD = sa.text(
         finished_at = CASE WHEN n.complete THEN clock_timestamp() END,
         results_expire_at = CASE WHEN n.complete
             THEN clock_timestamp() + CAST(:ttl AS double precision) * interval '1 second' END
-    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version, j.tenant, j.webhook, j.finished_at
+    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version, j.tenant, j.webhook, j.finished_at,
+        extract(epoch FROM j.finished_at - j.created_at)::double precision AS seconds
     ), told AS (
         INSERT INTO webhook_deliveries (tenant, job_id, event, url)
         SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM changed
         WHERE finished_at IS NOT NULL AND webhook IS NOT NULL)
-    SELECT id, status, version FROM changed"""
+"""
+"""The rest of a statement whose CTE `t` holds a row of counts a job: lock the jobs in order, add, end what is complete.
+
+Its last part is open: a SELECT from `changed` follows.
+"""
+_ADD = sa.text(
+    f"""WITH t AS MATERIALIZED (
+        SELECT * FROM unnest(:ids, :succeeded, :failed, :skipped, :canceled, :expired, :accepted, :review,
+            :versions, :sha256s, :engines, :preparations, :since)
+            AS t (id, succeeded, failed, skipped, canceled, expired, accepted, review, model_version, sha256,
+                engine_class, preparation, since)
+    ), {APPLY}
+    SELECT id, status, version, seconds FROM changed"""
 ).bindparams(
     array_of("ids", pg.UUID()),
     *(
