@@ -296,7 +296,9 @@ BEGIN
     LOOP
         part := 'items_' || to_char(week, 'IYYY"w"IW');
         IF to_regclass(part) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF items FOR VALUES FROM (%L) TO (%L)', part,
+            -- rows are written once: the vacuum after inserts may wait until there is something to freeze
+            EXECUTE format('CREATE TABLE %I PARTITION OF items FOR VALUES FROM (%L) TO (%L)
+                WITH (autovacuum_vacuum_insert_threshold = 1000000, autovacuum_analyze_threshold = 100000)', part,
                 inkqueue_uuid_at(week AT TIME ZONE 'UTC'),
                 inkqueue_uuid_at((week + interval '1 week') AT TIME ZONE 'UTC'));
             made := made + 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from shared.blobs import Blobs
 from shared.contracts import ItemRow, JobEnd
 from shared.db import Database
+from shared.jobs import registry
 from shared.jobs.commit import copy_items
 from shared.jobs.counts import Tally, add_counts
 from shared.manifest import ManifestSlice, read_slice
@@ -40,7 +42,7 @@ def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: floa
     with db.transaction() as connection:
         connection.execute(_FENCE_OUT, {"id": job_id})
     source = manifest_source(blobs, job.inline, job.storage_key)
-    status = ItemStatus.CANCELED if job.stop_reason == StopReason.CANCEL else ItemStatus.EXPIRED
+    left = ItemStatus.CANCELED if job.stop_reason == StopReason.CANCEL else ItemStatus.EXPIRED
     written = 0
     while written < budget_items:
         with db.transaction() as connection:
@@ -48,8 +50,10 @@ def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: floa
         if chunk is None:
             return True
         end = min(chunk.end_seq, chunk.first_seq + BATCH)
-        rows = unread_rows(read_slice(source, chunk.first_seq, end), status)
-        _write(db, job_id, chunk.id, chunk.first_seq, end, rows, results_ttl_s)
+        rows = unread_rows(read_slice(source, chunk.first_seq, end), left)
+        if _write(db, job_id, chunk.id, chunk.first_seq, end, rows, results_ttl_s):
+            for status, number in Counter(str(row.status) for row in rows).items():
+                registry.count(db, f'inkqueue_items_total{{status="{status}"}}', number)
         written += len(rows)
     return False
 
