@@ -28,6 +28,7 @@ PART_BYTES = 5 * 1024 * 1024
 PIECE_BYTES = 4 * 1024 * 1024
 PARTS_IN_FLIGHT = 2
 _PATIENT: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+_READING: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
 _HASTY: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=3)}
 _FULL = ("XMinioStorageFull", "507 Insufficient Storage", "QuotaExceeded", "InsufficientStorage")
 
@@ -76,6 +77,8 @@ class S3Blobs:
             return S3Store(prefix=prefix or None, config=config, client_options=options, retry_config=retries)
 
         self._store = store(timeout_s, _PATIENT)
+        # a worker must learn of a store that hangs long before its lease is over
+        self._reader = store(min(timeout_s, 8.0), _READING)
         self._hasty = store(min(timeout_s, 3.0), _HASTY)
 
     def put(self, key: str, data: bytes) -> None:
@@ -90,7 +93,7 @@ class S3Blobs:
     def get(self, key: str) -> bytes:
         """Return a whole object."""
         with _answering(key):
-            return bytes(obstore.get(self._store, check_key(key)).bytes())
+            return bytes(obstore.get(self._reader, check_key(key)).bytes())
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Return `length` bytes from `start`; fewer only where the object ends."""
@@ -111,7 +114,7 @@ class S3Blobs:
     def size(self, key: str) -> int:
         """Return the bytes of an object."""
         with _answering(key):
-            return obstore.head(self._store, check_key(key))["size"]
+            return obstore.head(self._reader, check_key(key))["size"]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; missing ones are no error."""
@@ -122,7 +125,7 @@ class S3Blobs:
 
     def source(self, key: str, size: int | None = None) -> ByteSource:
         """Give random access to an object; its size is asked once, when it is needed."""
-        return S3Source(self, self._store, check_key(key), size)
+        return S3Source(self, self._reader, check_key(key), size)
 
     def sweep_unfinished(self, older_than_s: float) -> int:
         """Do nothing: the bucket's lifecycle rule removes incomplete uploads."""

@@ -84,6 +84,7 @@ class Claim:
     attempt: int
     token: UUID
     crashes: int
+    failures: int = 0
 
     @property
     def alone(self) -> bool:
@@ -162,10 +163,10 @@ class Finished:
 
     claim: Claim
     rows: Sequence[ItemRow]
-    model_version: str
-    model_sha256: str
-    engine_class: str
-    preparation: str
+    model_version: str | None
+    model_sha256: str | None
+    engine_class: str | None
+    preparation: str | None
 
 
 @dataclass(frozen=True, slots=True)

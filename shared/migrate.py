@@ -41,6 +41,9 @@ def migrate(sqlalchemy_url: str, revision: str = "head") -> None:
         else:
             command.upgrade(config, revision)
         connection.commit()
+        if revision == "head":  # after a long rest the partitions of today are not there yet
+            connection.execute(text("SELECT inkqueue_make_partitions(4)"))
+            connection.commit()
 
 
 def main() -> None:

@@ -197,6 +197,8 @@ chunks = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("failures", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("not_before", _at),
     sa.Column("token", pg.UUID),
     sa.Column("worker", sa.Text),
     sa.Column("claimed_at", _at),

@@ -15,13 +15,14 @@ import structlog
 from shared.blobs import Blobs
 from shared.contracts import Claim, Finished, JobSpec
 from shared.db import Database
-from shared.errors import InkqueueError, Unavailable
+from shared.errors import InkqueueError, StorageFull, Unavailable, UnknownModel
 from shared.jobs import batch, commit
 from shared.jobs import claim as claims_of
 from shared.jobs.claim import Served
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.status import Lane
+from worker.aside import set_aside
 from worker.expand import expand_job
 from worker.heartbeat import Heartbeat, Held
 from worker.hints import Hints
@@ -31,6 +32,7 @@ from worker.pipeline import Outcome, Pipeline
 
 log = get_logger(__name__)
 _SPECS_KEPT = 64
+MOST_FAILURES = 5
 
 
 @dataclass
@@ -81,16 +83,32 @@ class Drainer:
     def _work(self, claims: Sequence[Claim], known: dict[UUID, JobSpec]) -> None:
         """Work on what one claim took, under a heartbeat; whatever goes wrong, nothing stays leased by accident."""
         held = self.heartbeat.hold(claims)
+        specs: dict[UUID, JobSpec] = known
         try:
             specs = known | self._specs_of([c for c in claims if c.job_id not in known])
             for group in by_model(held, specs, self.models):
                 self._work_group(group)
-        except InkqueueError as error:
+        except (Unavailable, StorageFull, UnknownModel) as error:
             log.warning("chunk_interrupted", chunks=[c.id for c in claims], reason=error.detail)
-            self._hand_back(claims)
-            raise
+            self._hand_back_failed(claims)
+        except Exception:  # no defect of one chunk may keep the others of its lane from their turn
+            log.exception("chunk_failed", chunks=[c.id for c in claims])
+            self._fail(claims, specs)
         finally:
             self.heartbeat.release(held)
+
+    def _fail(self, claims: Sequence[Claim], specs: dict[UUID, JobSpec]) -> None:
+        """Let chunks rest that failed for no passing reason; after some tries their items end as `model_error`."""
+        spent = [c for c in claims if c.failures >= MOST_FAILURES and c.job_id in specs]
+        self._hand_back_failed([c for c in claims if c not in spent])
+        for claim in spent:
+            try:
+                finished = set_aside(self.blobs, claim, specs[claim.job_id])
+                self._commit([Outcome(finished, complete=True, lost=False)])
+                log.error("chunk_set_aside", chunk=claim.id, job=claim.job_id.hex)
+            except Exception:  # it stays in the line and rests; the log tells
+                log.exception("chunk_not_set_aside", chunk=claim.id)
+                self._hand_back_failed([claim])
 
     def _work_group(self, group: Group) -> None:
         """Work on chunks that share a model; all but the interactive lane's have one chunk."""
@@ -99,21 +117,20 @@ class Drainer:
         with structlog.contextvars.bound_contextvars(
             job=spec.id.hex, chunk=one.claim.id, attempt=one.claim.attempt, request_id=spec.request_id
         ):
-            if one.claim.kind == "expand":
+            if group.loaded is None:
                 self._expand(one, spec)
-            elif self._pin(group):
-                self._classify(group)
+            elif self._pin(group, group.loaded):
+                self._classify(group, group.loaded)
 
     def _expand(self, held: Held, spec: JobSpec) -> None:
         """Count pages and cut the job."""
         with self.metrics.stage("expand"):
             done = expand_job(self.db, self.blobs, self.settings, held, spec, self.is_stopping)
-        self._specs.pop(spec.id, None)
         self.hints.ticket(Lane.BULK)
         if done:
             self.hints.changed(spec.id)
 
-    def _pin(self, group: Group) -> bool:
+    def _pin(self, group: Group, loaded: Loaded) -> bool:
         """Give a queued job its model for good; a job that another version has won goes back to the line.
 
         A job of one chunk is pinned by its commit, which is its only one.
@@ -122,7 +139,6 @@ class Drainer:
         whole = claim.first_seq == 0 and claim.end_seq == spec.total
         if len(group.held) > 1 or whole or (spec.status != "queued" and spec.engine_class is not None):
             return True
-        loaded = group.loaded
         pinned = claims_of.start(
             self.db,
             spec.id,
@@ -139,9 +155,9 @@ class Drainer:
             return False
         return True
 
-    def _classify(self, group: Group) -> None:
+    def _classify(self, group: Group, loaded: Loaded) -> None:
         """Read, prepare and infer, then commit whatever is complete."""
-        pipeline = Pipeline(self.settings, self.db, self.blobs, group.loaded, self.metrics, self.is_stopping)
+        pipeline = Pipeline(self.settings, self.db, self.blobs, loaded, self.metrics, self.is_stopping)
         with self.metrics.stage("work"):
             outcomes = pipeline.run(group.held, group.specs)
         with self.metrics.stage("commit"):
@@ -201,42 +217,49 @@ class Drainer:
         except InkqueueError as error:
             log.warning("hand_back_failed", chunks=[c.id for c in claims], reason=error.detail)
 
+    def _hand_back_failed(self, claims: Sequence[Claim]) -> None:
+        """Return chunks to rest for a while; if even that fails, their leases run out."""
+        try:
+            claims_of.hand_back_failed(self.db, claims)
+        except InkqueueError as error:
+            log.warning("hand_back_failed", chunks=[c.id for c in claims], reason=error.detail)
+
     def _specs_of(self, claims: Sequence[Claim]) -> dict[UUID, JobSpec]:
         """Read the jobs of these chunks, from memory where nothing can have changed."""
         wanted = {c.job_id for c in claims}
         missing = [job for job in wanted if job not in self._specs]
         if missing:
             fresh = claims_of.job_specs(self.db, missing)
-            while len(self._specs) + len(fresh) > _SPECS_KEPT and self._specs:
+            # while pages are being counted, total and manifest will change
+            lasting = {job: spec for job, spec in fresh.items() if spec.manifest_state == "items"}
+            while len(self._specs) + len(lasting) > _SPECS_KEPT and self._specs:
                 self._specs.pop(next(iter(self._specs)))
-            self._specs.update(fresh)
-        return {job: self._specs[job] for job in wanted if job in self._specs}
+            self._specs.update(lasting)
+            return fresh | {job: self._specs[job] for job in wanted if job in self._specs}
+        return {job: self._specs[job] for job in wanted}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Chunks that run through one model together, and their jobs in the same order."""
+    """Chunks that run through one model together, and their jobs in the same order; no model to count pages."""
 
-    loaded: Loaded
+    loaded: Loaded | None
     held: Sequence[Held]
     specs: Sequence[JobSpec]
 
 
 def by_model(held: Sequence[Held], specs: dict[UUID, JobSpec], models: Models) -> list[Group]:
     """Sort chunks by the model that serves them; chunks of jobs that are gone fall out and lose their lease."""
-    groups: dict[tuple[str, str, int | None], tuple[Loaded, list[Held], list[JobSpec]]] = {}
+    groups: dict[tuple[str, int | None], tuple[Loaded | None, list[Held], list[JobSpec]]] = {}
     for one in held:
         spec = specs.get(one.claim.job_id)
         if spec is None:
             continue
-        loaded = models.find(spec.model_name, spec.model_version)
-        single = (
-            one.claim.kind == "classify"
-            and not one.claim.alone
-            and one.claim.end_seq == one.claim.first_seq + 1
-        )
-        key = (loaded.package.name, loaded.package.version, None if single else one.claim.id)
-        _, chunk, jobs = groups.setdefault(key, (loaded, [], []))
-        chunk.append(one)
+        expands = one.claim.kind == "expand"
+        loaded = None if expands else models.find(spec.model_name, spec.model_version)
+        together = loaded is not None and not one.claim.alone and one.claim.end_seq == one.claim.first_seq + 1
+        key = (loaded.package.ref if loaded else "", None if together else one.claim.id)
+        _, chunks, jobs = groups.setdefault(key, (loaded, [], []))
+        chunks.append(one)
         jobs.append(spec)
     return [Group(*group) for group in groups.values()]

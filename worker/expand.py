@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +13,16 @@ import numpy as np
 from shared.blobs import Blobs
 from shared.contracts import JobSpec, NewManifest
 from shared.db import Database
-from shared.errors import ITEM_ERRORS, BlobMissing, ItemError, UndecodableImage
+from shared.errors import (
+    ITEM_ERRORS,
+    BlobMissing,
+    ItemError,
+    ModelError,
+    StorageFull,
+    TooManyPages,
+    Unavailable,
+    UndecodableImage,
+)
 from shared.jobs import claim as claims_of
 from shared.jobs.commit import commit_expanded
 from shared.jobs.stop import manifest_source
@@ -25,11 +35,24 @@ from shared.sources import ByteSource
 from shared.vision import count_pages
 from worker.heartbeat import Held
 from worker.page_counter import count_apart
+from worker.pipeline import UPLOAD_GONE
 from worker.sources import job_sources
 
 log = get_logger(__name__)
 Pages = dict[int, int | ItemError]
 KEPT_S = 3600.0
+KEEP_EVERY_S = 5.0
+APART = 300
+"""Files that are counted apart after a crash: more than one process counts between two keepings is not needed."""
+
+
+@dataclass(slots=True)
+class Known:
+    """Pages counted so far, how many crashes were seen, and how many files are still to be counted apart."""
+
+    pages: Pages
+    crashes: int
+    apart: int
 
 
 def expand_job(
@@ -47,45 +70,63 @@ def expand_job(
     """
     source = manifest_source(blobs, spec.manifest_inline, spec.manifest_key)
     whole = read_all(source)
-    pages = _load(blobs, spec.id)
-    over = time.monotonic() + settings.chunk_budget_s
-    counter = _Counter(settings, apart=held.claim.alone)
+    known = _load(blobs, spec.id, held.claim.crashes)
+    started = kept = time.monotonic()
+    counter = _Counter(settings, blobs)
     sources = job_sources(blobs, spec)
-    for seq in _to_count(whole, pages):
+    for seq in _to_count(whole, known.pages):
+        now = time.monotonic()
+        over = now > started + settings.chunk_budget_s
         if held.lost:
             return False
-        if is_stopping() or time.monotonic() > over:
-            _keep(db, blobs, spec.id, pages)
+        if over or is_stopping():
+            _keep(db, blobs, spec.id, known)
             claims_of.hand_back(db, [held.claim])
             return False
-        pages[seq] = counter.count(whole[seq : seq + 1], sources)
-    final = expand(source, pages, max_items=settings.max_zip_members)
+        if now > kept + KEEP_EVERY_S:
+            _keep(db, blobs, spec.id, known)
+            kept = now
+        known.pages[seq] = counter.count(whole[seq : seq + 1], sources, apart=known.apart > 0)
+        known.apart = max(0, known.apart - 1)
+    if spec.kind == "predict":
+        _refuse_documents(known.pages)
+    final = expand(source, known.pages, max_items=settings.max_zip_members)
     return _commit(db, blobs, settings, held, spec, final)
 
 
+def _refuse_documents(pages: Pages) -> None:
+    """Let a document of several pages fail at once where exactly one image is wanted: nobody waits for its pages."""
+    for seq, found in pages.items():
+        if isinstance(found, int) and found > 1:
+            pages[seq] = TooManyPages(f"Exactly one image is read here; this document has {found} pages.")
+
+
 class _Counter:
-    """Counts pages of one file; apart from this process once the job has killed a worker."""
+    """Counts pages of one file, in this process or apart from it."""
 
-    def __init__(self, settings: Settings, *, apart: bool) -> None:
-        self._settings, self._apart = settings, apart
+    def __init__(self, settings: Settings, blobs: Blobs) -> None:
+        self._settings, self._blobs = settings, blobs
 
-    def count(self, one: ManifestSlice, sources: dict[int, ByteSource]) -> int | ItemError:
+    def count(self, one: ManifestSlice, sources: dict[int, ByteSource], *, apart: bool) -> int | ItemError:
         """Return the pages of the only file of this slice, or why they cannot be told."""
-        for _, data in read_members(sources, one, self._settings):
-            if isinstance(data, ItemError):
-                return data
-            if data is None:
-                return 1
-            try:
-                if self._apart:
-                    return count_apart(data, max_pages=self._settings.max_pages)
-                return count_pages(data, max_pages=self._settings.max_pages)
-            except ItemError as error:
-                return error
-            except Exception:  # a decoder's bug on one file must not cost the job
-                log.exception("page_count_broken", name=one.name(0))
-                return UndecodableImage()
-        return UndecodableImage()
+        most = self._settings.max_pages
+        try:
+            for _, data in read_members(sources, one, self._settings):
+                if isinstance(data, ItemError):
+                    return data
+                if data is not None:
+                    return count_apart(data, max_pages=most) if apart else count_pages(data, max_pages=most)
+        except ItemError as error:
+            return error
+        except BlobMissing:
+            self._blobs.probe()
+            return ModelError(UPLOAD_GONE)
+        except (Unavailable, StorageFull):
+            raise
+        except Exception:  # a decoder's bug on one file must not cost the job
+            log.exception("page_count_broken", name=one.name(0))
+            return UndecodableImage()
+        return 1
 
 
 def _to_count(whole: ManifestSlice, pages: Pages) -> list[int]:
@@ -119,17 +160,21 @@ def _key(job_id: UUID) -> str:
     return f"expansions/{job_id.hex}"
 
 
-def _keep(db: Database, blobs: Blobs, job_id: UUID, pages: Pages) -> None:
+def _keep(db: Database, blobs: Blobs, job_id: UUID, known: Known) -> None:
     """Keep what has been counted; the steward removes it later."""
     reserve_object(db, _key(job_id), KEPT_S)
-    told = {str(seq): [p.code, p.detail] if isinstance(p, ItemError) else p for seq, p in pages.items()}
+    pages = {str(n): [p.code, p.detail] if isinstance(p, ItemError) else p for n, p in known.pages.items()}
+    told = {"pages": pages, "crashes": known.crashes, "apart": known.apart}
     blobs.put(_key(job_id), json.dumps(told).encode())
 
 
-def _load(blobs: Blobs, job_id: UUID) -> Pages:
-    """Read what an earlier worker has counted."""
+def _load(blobs: Blobs, job_id: UUID, crashes: int) -> Known:
+    """Read what an earlier worker has counted; after a new crash the next files are counted apart."""
     try:
         told = json.loads(blobs.get(_key(job_id)))
     except BlobMissing:
-        return {}
-    return {int(seq): p if isinstance(p, int) else ITEM_ERRORS[p[0]](p[1]) for seq, p in told.items()}
+        told = {"pages": {}, "crashes": 0, "apart": 0}
+    pages: Pages = {
+        int(n): p if isinstance(p, int) else ITEM_ERRORS[p[0]](p[1]) for n, p in told["pages"].items()
+    }
+    return Known(pages, crashes, APART if crashes > told["crashes"] else told["apart"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -27,12 +28,14 @@ from shared.status import Lane
 log = get_logger(__name__)
 _PR_SET_PDEATHSIG = 1
 _flag: mmap.mmap | None = None
+_nonce = ""  # two containers may share host name and process ids
 
 
 def prepare() -> None:
     """Make the one byte of memory through which the parent tells its children to stop."""
-    global _flag
+    global _flag, _nonce
     _flag = mmap.mmap(-1, 1)
+    _nonce = secrets.token_hex(4)
 
 
 def ask_to_stop() -> None:
@@ -59,10 +62,9 @@ def end_worker() -> None:
 
 
 def worker_id(pid: int | None = None) -> str:
-    """Return the name of a child: host, parent and child."""
-    if pid is None:
-        return f"{socket.gethostname()}:{os.getppid()}:{os.getpid()}"
-    return f"{socket.gethostname()}:{os.getpid()}:{pid}"
+    """Return the name of this child, or of one of this parent's: host, nonce, parent and child."""
+    parent, child = (os.getppid(), os.getpid()) if pid is None else (os.getpid(), pid)
+    return f"{socket.gethostname()}:{_nonce}:{parent}:{child}"
 
 
 def wake(queues: list[str]) -> None:
@@ -102,7 +104,7 @@ def report_lost() -> None:
     try:
         db = Database(get_settings().sqlalchemy_url, "worker", 1)
         try:
-            for name in crash.lease_holders(db, f"{socket.gethostname()}:{os.getpid()}:"):
+            for name in crash.lease_holders(db, f"{socket.gethostname()}:{_nonce}:{os.getpid()}:"):
                 if not _is_alive(int(name.rsplit(":", 1)[1])):
                     returned = crash.child_lost(db, name)
                     log.error("worker_child_lost", worker=name, chunks=returned)

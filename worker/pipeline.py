@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shared.blobs import Blobs
 from shared.contracts import Finished, ItemRow, JobSpec
 from shared.db import Database
-from shared.errors import ItemError, ModelError, UndecodableImage
+from shared.errors import BlobMissing, ItemError, ModelError, UndecodableImage
 from shared.jobs import claim as claims_of
 from shared.jobs.stop import manifest_source
 from shared.logs import get_logger
@@ -29,6 +29,7 @@ from worker.sources import job_sources
 
 log = get_logger(__name__)
 MANY_LABELS = 20
+UPLOAD_GONE = "The stored upload is not there any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Pipeline:
         self._loaded, self._metrics, self._is_stopping = loaded, metrics, is_stopping
         self._preparation = loaded.package.card["preparation"]
         self._over = time.monotonic() + settings.chunk_budget_s
+        self._any = False
 
     def run(self, held: Sequence[Held], specs: Sequence[JobSpec]) -> list[Outcome]:
         """Work on chunks until they are done, lost, or time is over."""
@@ -130,18 +132,20 @@ class Pipeline:
         return [self._outcome(part) for part in parts]
 
     def _quickly(self, parts: Sequence[Part]) -> None:
-        """Fill batches across the parts; look at the clock and the lease between two batches."""
+        """Fill batches across the parts; look at the clock and the lease before each item."""
         waiting: list[Waiting] = []
         size = self._loaded.batch_size(self._settings.batch_size)
         for part in parts:
-            for index, data in self._bytes(part):
+            for index, data in self._bytes(part, waiting):
+                if self._must_stop(part):
+                    self._infer(waiting)
+                    return
                 self._take(part, index, data, waiting)
+                self._any = True
                 if len(waiting) >= size:
                     self._infer(waiting)
-                    waiting = []
+                    waiting.clear()
                     size = self._loaded.batch_size(self._settings.batch_size)
-                    if self._must_stop(part):
-                        return
         self._infer(waiting)
 
     def _carefully(self, part: Part) -> None:
@@ -163,18 +167,41 @@ class Pipeline:
                 part.put(index, part.failed(index, ModelError()))
                 continue
             waiting: list[Waiting] = []
-            for _, data in read_members(part.sources, part.slice[index : index + 1], self._settings):
+            for data in self._one(part, index):
                 self._take(part, index, data, waiting)
             self._infer(waiting)
+            self._any = True
 
-    def _bytes(self, part: Part) -> Iterator[tuple[int, bytes | ItemError | None]]:
-        """Read the chunk's files, ahead of the decoder where they come from the storage."""
+    def _one(self, part: Part, index: int) -> Iterator[bytes | ItemError | None]:
+        """Read one file by itself."""
+        try:
+            for _, data in read_members(part.sources, part.slice[index : index + 1], self._settings):
+                yield data
+        except BlobMissing:
+            self._blobs.probe()
+            yield ModelError(UPLOAD_GONE)
+
+    def _bytes(
+        self, part: Part, waiting: Sequence[Waiting]
+    ) -> Iterator[tuple[int, bytes | ItemError | None]]:
+        """Read the chunk's files, ahead of the decoder where they come from the storage.
+
+        A stored upload that is gone fails its items; a storage that is gone does not.
+        """
         members = read_members(part.sources, part.slice, self._settings)
-        return iter(members) if part.is_inline else ahead(members, _weight)
+        try:
+            yield from members if part.is_inline else ahead(members, _weight)
+        except BlobMissing:
+            self._blobs.probe()
+            log.error("upload_missing", chunk=part.held.claim.id)
+            begun = {w.at for w in waiting if w.part is part}
+            for index, row in enumerate(part.rows):
+                if row is None and index not in begun:
+                    part.put(index, part.failed(index, ModelError(UPLOAD_GONE)))
 
     def _must_stop(self, part: Part) -> bool:
-        """Tell whether this chunk's time is over or it is not ours any more."""
-        return part.held.lost or self._is_stopping() or time.monotonic() > self._over
+        """Tell whether this chunk is not ours any more, or its time is over and something has been done."""
+        return part.held.lost or self._is_stopping() or (self._any and time.monotonic() > self._over)
 
     def _take(self, part: Part, index: int, data: bytes | ItemError | None, waiting: list[Waiting]) -> None:
         """Decode and prepare one file; a bad one fails alone."""

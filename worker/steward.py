@@ -93,16 +93,16 @@ class Steward:
             if stop.request_stop(self.db, job_id, StopReason.DEADLINE):
                 log.info("deadline_passed", job=job_id.hex)
         for job_id in sweep.stopping(self.db):
-            done = stop.finish_stop(
-                self.db,
-                self.blobs,
-                job_id,
-                results_ttl_s=self.settings.results_ttl_s,
-                budget_items=STOP_BUDGET,
-            )
-            self._hint(job_id)
-            if done:
-                log.info("job_stopped", job=job_id.hex)
+            self._apart("stop", job_id, self._stop)
+
+    def _stop(self, job_id: UUID) -> None:
+        """Go on with one job that is being stopped."""
+        done = stop.finish_stop(
+            self.db, self.blobs, job_id, results_ttl_s=self.settings.results_ttl_s, budget_items=STOP_BUDGET
+        )
+        self._hint(job_id)
+        if done:
+            log.info("job_stopped", job=job_id.hex)
 
     def end_stuck_sessions(self) -> None:
         """Cut sessions of frozen workers that hold locks."""
@@ -142,10 +142,21 @@ class Steward:
     def purge(self) -> None:
         """Remove the rows of deleted and expired jobs, batch by batch."""
         for job_id in sweep.purgeable(self.db):
-            while not sweep.purge_items(self.db, job_id):
-                pass
-            sweep.purge_rest(self.db, job_id)
-            log.info("job_purged", job=job_id.hex)
+            self._apart("purge", job_id, self._purge)
+
+    def _apart(self, what: str, job_id: UUID, work: Callable[[UUID], None]) -> None:
+        """Do something for one job; its failure must not keep the others from their turn."""
+        try:
+            work(job_id)
+        except InkqueueError as error:
+            log.warning("job_left_for_later", work=what, job=job_id.hex, reason=error.detail)
+
+    def _purge(self, job_id: UUID) -> None:
+        """Remove the rows of one job."""
+        while not sweep.purge_items(self.db, job_id):
+            pass
+        sweep.purge_rest(self.db, job_id)
+        log.info("job_purged", job=job_id.hex)
 
     def rescue_stranded(self) -> None:
         """Cut jobs anew that have open items and no open chunk; there should be none, so it is an error."""

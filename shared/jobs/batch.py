@@ -36,7 +36,7 @@ def claim_batch(
     values = {**claim_values(lane, served, worker, lease_s), "rest": most - 1}
     rows = db.run(lambda connection: connection.execute(_CLAIM_MANY, values).all(), single=True)
     specs = {row.job_id: _spec(row) for row in rows if row.inputs == 1}
-    return [Claim(*row[:8]) for row in rows], specs
+    return [Claim(*row[:9]) for row in rows], specs
 
 
 def _spec(row: sa.Row[tuple[object, ...]]) -> JobSpec:

@@ -127,6 +127,17 @@ def hand_back(db: Database, claims: Sequence[Claim]) -> int:
     return db.run(work)
 
 
+def hand_back_failed(db: Database, claims: Sequence[Claim]) -> int:
+    """Return chunks that could not be worked on; they rest for 1, 2, 4 … 30 seconds, so that others come first."""
+
+    def work(connection: sa.Connection) -> int:
+        return connection.execute(
+            _HAND_BACK_FAILED, {"ids": [c.id for c in claims], "tokens": [c.token for c in claims]}
+        ).rowcount
+
+    return db.run(work)
+
+
 def hand_back_all(db: Database, worker: str) -> int:
     """Return everything that this worker process still holds; for a graceful stop."""
 
@@ -136,8 +147,9 @@ def hand_back_all(db: Database, worker: str) -> int:
     return db.run(work)
 
 
-COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes"
-SERVED = """(k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL
+COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes, k.failures"
+SERVED = """(k.not_before IS NULL OR k.not_before <= clock_timestamp())
+        AND (k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL
         OR j.model_name || '@' || j.model_version = ANY (:references))
         AND (j.engine_class IS NULL OR j.engine_class = :engine_class)))"""
 LEASE = """UPDATE chunks k SET state = 'leased', attempt = k.attempt + 1, token = gen_random_uuid(),
@@ -196,6 +208,16 @@ _HAND_BACK = sa.text(
         SELECT k.id FROM chunks k JOIN unnest(:ids, :tokens) AS h (id, token) ON k.id = h.id AND k.token = h.token
         WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
     {_BACK} FROM held WHERE k.id = held.id"""
+).bindparams(
+    sa.bindparam("ids", type_=pg.ARRAY(sa.BigInteger())), sa.bindparam("tokens", type_=pg.ARRAY(pg.UUID()))
+)
+_HAND_BACK_FAILED = sa.text(
+    f"""WITH held AS MATERIALIZED (
+        SELECT k.id FROM chunks k JOIN unnest(:ids, :tokens) AS h (id, token) ON k.id = h.id AND k.token = h.token
+        WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
+    {_BACK}, failures = least(k.failures + 1, 1000),
+        not_before = clock_timestamp() + least(power(2, k.failures), 30) * interval '1 second'
+    FROM held WHERE k.id = held.id"""
 ).bindparams(
     sa.bindparam("ids", type_=pg.ARRAY(sa.BigInteger())), sa.bindparam("tokens", type_=pg.ARRAY(pg.UUID()))
 )

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from shared.db import Database
 from shared.jobs.fairness import HEAD_TURN
 
+_MOST = 1000  # a verdict has long been spoken
+
 
 def expire_leases(db: Database, *, lease_s: float, grace_s: float | None = None, limit: int = 100) -> int:
     """Take chunks back whose lease has run out (or ends further away than two leases, after a clock jump).
@@ -31,7 +33,7 @@ def expire_leases(db: Database, *, lease_s: float, grace_s: float | None = None,
 def lease_holders(db: Database, worker_prefix: str) -> list[str]:
     """Return the workers with such names that hold chunks."""
     with db.transaction() as connection:
-        return list(connection.execute(_HOLDERS, {"prefix": worker_prefix + "%"}).scalars())
+        return list(connection.execute(_HOLDERS, {"prefix": worker_prefix}).scalars())
 
 
 def child_lost(db: Database, worker: str) -> int:
@@ -53,7 +55,7 @@ def pieces(first: int, end: int, position: int, crashes: int) -> list[tuple[int,
     item by item. In such a careful run the position is the very item, so that one alone stays suspect.
     """
     if end - first == 1:
-        return [(first, end, crashes + 1)]
+        return [(first, end, min(crashes + 1, _MOST))]
     position = min(position, end - 1)
     if crashes == 0:
         cut = [(first, position, 0), (position, end, 1)]
@@ -65,7 +67,7 @@ def pieces(first: int, end: int, position: int, crashes: int) -> list[tuple[int,
 def _give_back(connection: sa.Connection, row: sa.Row[Any]) -> None:
     """Put one lost chunk back into the line, in pieces."""
     if row.kind == "expand":
-        cut: Sequence[tuple[int, int, int]] = [(row.first_seq, row.end_seq, row.crashes + 1)]
+        cut: Sequence[tuple[int, int, int]] = [(row.first_seq, row.end_seq, min(row.crashes + 1, _MOST))]
     else:
         cut = pieces(row.first_seq, row.end_seq, row.position, row.crashes)
     first, *others = cut
@@ -85,7 +87,9 @@ _OF_WORKER = sa.text(
     """SELECT id, kind, first_seq, end_seq, position, crashes FROM chunks
     WHERE state = 'leased' AND worker = :worker ORDER BY id FOR UPDATE SKIP LOCKED"""
 )
-_HOLDERS = sa.text("SELECT DISTINCT worker FROM chunks WHERE state = 'leased' AND worker LIKE :prefix")
+_HOLDERS = sa.text(
+    "SELECT DISTINCT worker FROM chunks WHERE state = 'leased' AND starts_with(worker, :prefix)"
+)
 _RETURN = sa.text(
     f"""UPDATE chunks k SET state = 'pending', token = NULL, worker = NULL, lease_until = NULL, claimed_at = NULL,
         first_seq = :first, end_seq = :end, position = :first, crashes = :crashes,

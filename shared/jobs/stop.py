@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,15 +11,17 @@ import sqlalchemy as sa
 from shared.blobs import Blobs
 from shared.contracts import ItemRow, JobEnd
 from shared.db import Database
+from shared.errors import BlobMissing, Internal
 from shared.jobs import registry
 from shared.jobs.commit import copy_items
 from shared.jobs.counts import Tally, add_counts
-from shared.manifest import ManifestSlice, read_slice
+from shared.logs import get_logger
+from shared.manifest import ManifestSlice, Outcome, read_slice
 from shared.sources import ByteSource, BytesSource
 from shared.status import ItemStatus, StopReason
 
 BATCH = 2000
-_SKIPPED = 1  # the manifest's outcome of a member that nobody tries to read
+log = get_logger(__name__)
 
 
 def request_stop(db: Database, job_id: UUID, reason: StopReason) -> bool:
@@ -26,8 +29,8 @@ def request_stop(db: Database, job_id: UUID, reason: StopReason) -> bool:
 
     Touches the job's row alone (the lock order). Chunks are fenced out by `finish_stop`, which anyone may repeat.
     """
-    with db.transaction() as connection:
-        return connection.execute(_STOP, {"id": job_id, "reason": str(reason)}).rowcount == 1
+    values = {"id": job_id, "reason": str(reason)}
+    return db.run(lambda connection: connection.execute(_STOP, values).rowcount == 1)
 
 
 def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: float, budget_items: int) -> bool:
@@ -35,14 +38,14 @@ def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: floa
 
     Safe to run twice at once: each batch fences on the chunk's first open item, so a batch is written once.
     """
-    with db.transaction() as connection:
-        job = connection.execute(_STOPPING, {"id": job_id}).one_or_none()
-    if job is None:
+    values = {"id": job_id}
+    reason = db.run(lambda connection: connection.execute(_REASON, values).scalar_one_or_none())
+    if reason is None:
         return True
-    with db.transaction() as connection:
-        connection.execute(_FENCE_OUT, {"id": job_id})
-    source = manifest_source(blobs, job.inline, job.storage_key)
-    left = ItemStatus.CANCELED if job.stop_reason == StopReason.CANCEL else ItemStatus.EXPIRED
+    db.run(lambda connection: connection.execute(_FENCE_OUT, values))
+    # only now: an expansion that committed before the fence has put another manifest in place
+    job = db.run(lambda connection: connection.execute(_MANIFEST, values).one())
+    left = ItemStatus.CANCELED if reason == StopReason.CANCEL else ItemStatus.EXPIRED
     written = 0
     while written < budget_items:
         with db.transaction() as connection:
@@ -50,7 +53,7 @@ def finish_stop(db: Database, blobs: Blobs, job_id: UUID, *, results_ttl_s: floa
         if chunk is None:
             return True
         end = min(chunk.end_seq, chunk.first_seq + BATCH)
-        rows = unread_rows(read_slice(source, chunk.first_seq, end), left)
+        rows = _left_rows(blobs, job, chunk.first_seq, end, left)
         if _write(db, job_id, chunk.id, chunk.first_seq, end, rows, results_ttl_s):
             for status, number in Counter(str(row.status) for row in rows).items():
                 registry.count(db, f'inkqueue_items_total{{status="{status}"}}', number)
@@ -72,13 +75,30 @@ def unread_rows(part: ManifestSlice, status: ItemStatus) -> list[ItemRow]:
     return [
         ItemRow(
             seq=part.first_seq + i,
-            status=ItemStatus.SKIPPED if record["outcome"] == _SKIPPED else status,
+            status=ItemStatus.SKIPPED if record["outcome"] == Outcome.SKIPPED else status,
             name=part.name(i),
             custom_id=part.custom_id(i),
             page=max(1, int(record["page"])),
         )
         for i, record in enumerate(part.records)
     ]
+
+
+def _left_rows(
+    blobs: Blobs, manifest: sa.Row[Any], first: int, end: int, status: ItemStatus
+) -> list[ItemRow]:
+    """Make the rows of one batch; a manifest that is gone or broken costs the names, not the job's end."""
+    try:
+        source = manifest_source(blobs, manifest.inline, manifest.storage_key)
+        return unread_rows(read_slice(source, first, end), status)
+    except (BlobMissing, Internal) as error:
+        log.error("manifest_unreadable", reason=error.detail)
+        return [ItemRow(seq, status, nameless(seq), None, 1) for seq in range(first, end)]
+
+
+def nameless(seq: int) -> str:
+    """Return what stands for a name that cannot be told any more."""
+    return f"item-{seq + 1}"
 
 
 def _write(
@@ -104,11 +124,11 @@ _STOP = sa.text(
     WHERE id = :id AND status IN ('validating', 'queued', 'running') AND stop_reason IS DISTINCT FROM 'cancel'
         AND (stop_reason IS NULL OR :reason = 'cancel')"""
 )
-_STOPPING = sa.text(
-    """SELECT j.stop_reason, m.inline, m.storage_key FROM jobs j JOIN manifests m ON m.job_id = j.id
-    WHERE j.id = :id AND j.stop_reason IS NOT NULL
-        AND j.status IN ('validating', 'queued', 'running', 'canceling')"""
+_REASON = sa.text(
+    """SELECT stop_reason FROM jobs WHERE id = :id AND stop_reason IS NOT NULL
+        AND status IN ('validating', 'queued', 'running', 'canceling')"""
 )
+_MANIFEST = sa.text("SELECT inline, storage_key FROM manifests WHERE job_id = :id")
 _FENCE_OUT = sa.text(
     """WITH open AS MATERIALIZED (
         SELECT id FROM chunks WHERE job_id = :id AND state IN ('pending', 'leased') ORDER BY id FOR UPDATE)

@@ -155,11 +155,12 @@ def _ids(db: Database, statement: sa.TextClause, limit: int) -> list[UUID]:
 _OPEN = "status IN ('validating', 'queued', 'running', 'canceling')"
 _uuids = sa.bindparam("ids", type_=pg.ARRAY(pg.UUID()))
 _CLAIMABLE = sa.text(
-    "SELECT count(*) FROM (SELECT FROM chunks WHERE state = 'pending' AND lane = :lane LIMIT :cap) c"
+    "SELECT count(*) FROM (SELECT FROM chunks WHERE state = 'pending' AND lane = :lane"
+    "    AND (not_before IS NULL OR not_before <= clock_timestamp()) LIMIT :cap) c"
 )
 _OLDEST = sa.text(
     """SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM chunks
-    WHERE state = 'pending' AND lane = :lane AND model = ANY (:models)
+    WHERE state = 'pending' AND lane = :lane AND model = ANY (:models) AND not_before IS NULL
     ORDER BY priority, turn, id LIMIT 1), 0)"""
 ).bindparams(sa.bindparam("models", type_=pg.ARRAY(sa.Text())))
 _OVERDUE = sa.text(
@@ -174,12 +175,13 @@ _STRANDED = sa.text(
 )
 _CUT_ANEW = sa.text(
     f"""WITH j AS (SELECT * FROM jobs WHERE id = :id AND {_OPEN}
-        AND NOT EXISTS (SELECT FROM chunks k WHERE k.job_id = :id AND k.state <> 'done')),
+        AND NOT EXISTS (SELECT FROM chunks k WHERE k.job_id = :id AND k.state <> 'done') FOR UPDATE SKIP LOCKED),
     gaps AS (
         SELECT g.seq, g.seq - row_number() OVER (ORDER BY g.seq) AS island
         FROM j, generate_series(0, j.total - 1) AS g (seq)
         WHERE NOT EXISTS (SELECT FROM items i WHERE i.job_id = :id AND i.seq = g.seq)),
-    ranges AS (SELECT min(seq) AS first, max(seq) + 1 AS until FROM gaps GROUP BY island, seq / 1000)
+    ranges AS (SELECT min(seq) AS first, max(seq) + 1 AS until FROM gaps
+        GROUP BY island, CASE (SELECT status FROM j) WHEN 'validating' THEN 0 ELSE seq / 1000 END)
     INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position)
     SELECT j.id, j.tenant, j.lane, j.priority, 0,
         CASE j.status WHEN 'validating' THEN 'expand' ELSE 'classify' END, j.model_name, r.first, r.until, r.first
@@ -221,14 +223,14 @@ _BURY_MANIFEST = sa.text(
 )
 _PURGE_REST = [
     sa.text(f"DELETE FROM {table} WHERE job_id = :id")
-    for table in ("chunks", "reviews", "manifests", "job_inputs", "idempotency_keys")
+    for table in ("chunks", "reviews", "manifests", "job_inputs", "idempotency_keys", "webhook_deliveries")
 ]
 _COLLECT = sa.text(
     """UPDATE inputs i SET state = 'collecting' WHERE i.id = ANY (:ids)
         AND NOT EXISTS (SELECT FROM job_inputs ji WHERE ji.input_id = i.id)"""
 ).bindparams(_uuids)
 _PURGED = sa.text("UPDATE jobs SET purged_at = clock_timestamp() WHERE id = :id AND purged_at IS NULL")
-_REMOVE_DELETED = sa.text("DELETE FROM jobs WHERE id = :id AND deleted_at IS NOT NULL")
+_REMOVE_DELETED = sa.text("DELETE FROM jobs WHERE id = :id AND (deleted_at IS NOT NULL OR kind = 'predict')")
 _FORGET_KEYS = sa.text("DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp()")
 _END_STUCK = sa.text(
     """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

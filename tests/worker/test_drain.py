@@ -13,13 +13,16 @@ from PIL import Image
 from shared import lanes
 from shared.blobs import Blobs
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.jobs import crash, stop, sweep
 from shared.jobs.commit import commit_finished
 from shared.settings import Settings
 from shared.status import Lane, StopReason
 from tests.queue_driver import execute, finished, row, take
 from tests.uploads import submit_file
-from worker.drain import Drainer
+from worker.drain import MOST_FAILURES, Drainer
+from worker.expand import expand_job
+from worker.runtime import build
 from worker.steward import Steward
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -174,7 +177,7 @@ def test_a_chunk_out_of_time_is_split(
     drainer.drain(Lane.BULK)
 
     assert row(database, "SELECT status, succeeded FROM jobs WHERE id = :id", id=job_id) == ("succeeded", 30)
-    assert row(database, "SELECT count(*) AS n, max(attempt) AS a FROM chunks") == (4, 1)
+    assert row(database, "SELECT count(*) AS n, max(attempt) AS a FROM chunks") == (30, 1)
 
 
 def test_a_stopping_worker_hands_back_what_it_has_not_begun(
@@ -183,8 +186,9 @@ def test_a_stopping_worker_hands_back_what_it_has_not_begun(
     """After the parent's word the batch in hand is committed and the rest returned without a crash."""
     monkeypatch.setattr(drainer, "settings", settings.model_copy(update={"batch_size": 8}))
     submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(30)))
-    answers = iter([False, True, True, True])
-    monkeypatch.setattr(drainer, "is_stopping", lambda: next(answers))
+    monkeypatch.setattr(
+        drainer, "is_stopping", lambda: "inkqueue_batch_size_count" in drainer.metrics.samples()
+    )
 
     drainer.drain(Lane.BULK)
 
@@ -302,3 +306,164 @@ def test_a_frozen_session_is_cut(steward: Steward, settings: Settings) -> None:
         with pytest.raises(sa.exc.DBAPIError):
             connection.execute(sa.text("SELECT 1"))
     frozen.close()
+
+
+def test_a_slow_file_is_noticed_before_its_batch_is_full(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is looked at after each file, also when none of them ever reaches the network."""
+    monkeypatch.setattr(drainer, "settings", settings.model_copy(update={"chunk_budget_s": 0.0}))
+    broken = {f"{n}.png": b"\x89PNG\r\n\x1a\n" + bytes(20) for n in range(5)}
+    submit_file(database, blobs, settings, "a.zip", zip_of(broken))
+
+    drainer.drain(Lane.BULK)
+
+    assert row(database, "SELECT status, failed FROM jobs") == ("failed", 5)
+    assert row(database, "SELECT count(*) AS n FROM chunks").n == 5
+
+
+def test_an_interrupted_expansion_leaves_no_old_manifest_behind(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose own expansion failed reads the pages that another has counted, from the new manifest."""
+    job_id = submit_file(
+        database, blobs, settings, "a.zip", zip_of({f"f{n}.tif": tiff_of(2) for n in range(3)})
+    )
+
+    def broken(*_: object) -> bool:
+        raise Unavailable()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.drain.expand_job", broken)
+        drainer.drain(Lane.BULK)
+    execute(database, "UPDATE chunks SET not_before = NULL")
+    other = build(settings, drainer.models, [Lane.BULK], blobs=blobs)
+    held = other.heartbeat.hold(take(database))
+    specs = other._specs_of([held[0].claim])
+    assert expand_job(other.db, blobs, settings, held[0], specs[job_id], lambda: False)
+    other.db.close()
+
+    drainer.drain(Lane.BULK)
+
+    items = [(i["name"], i["page"]) for i in items_of(database, job_id)]
+    assert items == [(f"f{n}.tif", page) for n in range(3) for page in (1, 2)]
+
+
+def test_a_missing_upload_fails_its_own_job_only(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """A job whose stored file is gone ends at once, and the one behind it is read."""
+    lost = submit_file(database, blobs, settings, "lost.zip", zip_of(sample_digits(3)))
+    good = submit_file(database, blobs, settings, "good.zip", zip_of(sample_digits(3)))
+    key = row(
+        database,
+        "SELECT storage_key FROM inputs i JOIN job_inputs j ON j.input_id = i.id WHERE job_id = :id",
+        id=lost,
+    )
+    blobs.delete([key.storage_key])
+
+    drainer.drain(Lane.BULK)
+
+    assert row(database, "SELECT status FROM jobs WHERE id = :id", id=lost).status == "failed"
+    assert row(database, "SELECT status FROM jobs WHERE id = :id", id=good).status == "succeeded"
+    assert "not there any more" in str(items_of(database, lost)[0]["error_detail"])
+
+
+def test_a_broken_manifest_rests_and_ends_in_failed_items(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """The chunk lets others pass, and after some tries its items are set aside, so that the job ends."""
+    bad = submit_file(database, blobs, settings, "bad.zip", zip_of(sample_digits(3)))
+    execute(database, "UPDATE manifests SET inline = 'nonsense' WHERE job_id = :id", id=bad)
+    good = submit_file(database, blobs, settings, "good.zip", zip_of(sample_digits(3)))
+
+    drainer.drain(Lane.BULK)
+    first = row(database, "SELECT attempt, crashes, failures FROM chunks WHERE job_id = :id", id=bad)
+    for _ in range(MOST_FAILURES):
+        execute(database, "UPDATE chunks SET not_before = NULL")
+        drainer.drain(Lane.BULK)
+
+    assert first == (1, 0, 1)
+    assert row(database, "SELECT status FROM jobs WHERE id = :id", id=good).status == "succeeded"
+    assert row(database, "SELECT status, failed FROM jobs WHERE id = :id", id=bad) == ("failed", 3)
+
+
+def test_pages_of_an_unserved_model_are_counted_by_any_worker(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """Counting pages needs no model, so a model that is not here blocks nobody."""
+    foreign = submit_file(database, blobs, settings, "a.zip", zip_of({"a.tif": tiff_of(2)}))
+    execute(database, "UPDATE jobs SET model_name = 'other'")
+    execute(database, "UPDATE chunks SET model = 'other'")
+    good = submit_file(database, blobs, settings, "good.zip", zip_of(sample_digits(3)))
+
+    drainer.drain(Lane.BULK)
+
+    assert row(database, "SELECT status, total FROM jobs WHERE id = :id", id=foreign) == ("queued", 2)
+    assert row(database, "SELECT status FROM jobs WHERE id = :id", id=good).status == "succeeded"
+
+
+def test_after_a_crash_only_the_next_files_are_counted_apart(
+    drainer: Drainer,
+    database: Database,
+    blobs: Blobs,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One lost lease does not make the rest of a large job slow."""
+    monkeypatch.setattr("worker.expand.APART", 2)
+    apart: list[int] = []
+    monkeypatch.setattr("worker.expand.count_apart", lambda data, max_pages: apart.append(1) or 1)
+    submit_file(database, blobs, settings, "a.zip", zip_of({f"{n}.tif": tiff_of(2) for n in range(5)}))
+    take(database, lease_s=-1)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
+
+    drainer.drain(Lane.BULK)
+
+    assert len(apart) == 2
+    assert row(database, "SELECT total FROM jobs").total == 8
+
+
+def test_a_document_for_predict_is_refused_without_reading_its_pages(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """Nobody waits behind 300 pages that nobody wants."""
+    submit_file(database, blobs, settings, "a.tif", tiff_of(3), lane=Lane.INTERACTIVE, kind="predict")
+
+    drainer.drain(Lane.INTERACTIVE)
+
+    assert row(database, "SELECT status, total, failed FROM jobs") == ("failed", 1, 1)
+    assert row(database, "SELECT error_code FROM items").error_code == "too_many_pages"
+
+
+def test_one_job_that_cannot_be_stopped_does_not_keep_the_others(
+    steward: Steward, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """A manifest that is gone costs the names of its items, not the end of any job."""
+    jobs = [submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(3))) for _ in range(2)]
+    execute(database, "UPDATE manifests SET inline = 'nonsense' WHERE job_id = :id", id=jobs[0])
+    for job_id in jobs:
+        stop.request_stop(database, job_id, StopReason.CANCEL)
+
+    steward.stop_jobs()
+
+    assert row(database, "SELECT count(*) AS n FROM jobs WHERE status = 'canceled'").n == 2
+    assert [i["name"] for i in items_of(database, jobs[0])] == ["item-1", "item-2", "item-3"]
+
+
+def test_a_cancel_right_after_the_expansion_names_every_page(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expansion that commits between the cancel and its fence does not leave items of the old manifest."""
+    job_id = submit_file(
+        database, blobs, settings, "a.zip", zip_of({"a.tif": tiff_of(2), "b.tif": tiff_of(2)})
+    )
+    held = drainer.heartbeat.hold(take(database))
+    spec = drainer._specs_of([held[0].claim])[job_id]
+    stop.request_stop(database, job_id, StopReason.CANCEL)
+    assert expand_job(drainer.db, blobs, settings, held[0], spec, lambda: False)
+
+    stop.finish_stop(database, blobs, job_id, results_ttl_s=60, budget_items=100)
+
+    items = [(i["name"], i["page"], i["status"]) for i in items_of(database, job_id)]
+    assert items == [(f"{n}.tif", page, "canceled") for n in "ab" for page in (1, 2)]
