@@ -9,7 +9,9 @@ from api.stash import Sink, Stash
 from shared.errors import BadRequest, InvalidRequest, TooManyItems
 
 FILE_PARTS = ("files", "file")
+MAX_FIELDS = 100
 MAX_FIELDS_BYTES = 256 * 1024
+"""Names and values together; all of them are kept in memory."""
 
 
 class MultipartReader:
@@ -21,6 +23,7 @@ class MultipartReader:
 
     Raises:
         BadRequest: the body is no well-formed multipart body.
+        InvalidRequest: a part is not what its name says, or there are too many or too long fields.
     """
 
     def __init__(self, content_type: str, stash: Stash, most_files: int) -> None:
@@ -83,6 +86,9 @@ class MultipartReader:
                 raise InvalidRequest(
                     errors=[{"loc": f"body.{self._name}", "msg": "is to be a file part, with a filename"}]
                 )
+            if len(self.fields) >= MAX_FIELDS:
+                raise InvalidRequest(f"The form has more than {MAX_FIELDS} fields.")
+            self._count(len(options[b"name"]))
             return
         if self._name not in FILE_PARTS:
             raise InvalidRequest(
@@ -102,10 +108,13 @@ class MultipartReader:
         if self._sink is not None:
             self._sink.write(part)
             return
-        self._field_bytes += len(part)
+        self._count(len(part))
+        self._value += part
+
+    def _count(self, size: int) -> None:
+        self._field_bytes += size
         if self._field_bytes > MAX_FIELDS_BYTES:
             raise InvalidRequest("The form fields are too long.")
-        self._value += part
 
     def _end(self) -> None:
         if self._sink is None:

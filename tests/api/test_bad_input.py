@@ -383,6 +383,19 @@ def test_a_broken_multipart_body_is_a_bad_request(
     assert nothing_kept(database)
 
 
+@pytest.mark.parametrize(
+    ("count", "name", "value"),
+    [(101, "name", ""), (100, "n" * 3000, ""), (100, "name", "v" * 3000)],
+    ids=["many", "long names", "long values"],
+)
+def test_fields_are_bounded(api: httpx.Client, database: Database, count: int, name: str, value: str) -> None:
+    """Fields stay in memory, so their number, names and values are limited, empty ones included."""
+    part = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    answer = raw(api, part * count + b"--b--\r\n", "multipart/form-data; boundary=b")
+    assert "fields" in problem(answer, 422, "invalid_request")["detail"]
+    assert nothing_kept(database)
+
+
 def test_parts_of_other_names_are_refused(common: httpx.Client) -> None:
     """A file under another name would be lost, so it is refused; `file` is taken like `files`."""
     problem(common.post("/v1/jobs", files={"image": ("a.png", PNG)}), 422, "invalid_request")
