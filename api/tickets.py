@@ -19,6 +19,8 @@ MOST = 32
 """More tickets than this at once help nobody: a worker goes on claiming for each."""
 REST_S = 2.0
 """After a failure Redis is left alone for so long; the steward sends what was dropped meanwhile."""
+FAILED_S = 0.1
+"""Rest after a failure that is not Redis'."""
 WAITING = 10_000
 
 
@@ -85,3 +87,6 @@ class Tickets:
             except redis.RedisError as error:
                 self._rest_until = time.monotonic() + REST_S
                 log.warning("tickets_not_sent", why=str(error))
+            except Exception:  # a message that cannot be sent must not end the thread that sends all others
+                log.exception("tickets_failed")
+                time.sleep(FAILED_S)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -25,6 +25,8 @@ LOOK_S = 0.45
 """So that without Redis, too, progress is told twice a second."""
 HINT_REST_S = 0.05
 """Looks that hints ask for come at most this often, however many jobs change."""
+FAILED_S = 1.0
+"""Rest after a failure, so that one that lasts does not keep the event loop busy."""
 REMEMBERED = 4096
 
 
@@ -81,12 +83,19 @@ class Waiters:
         self._recent: OrderedDict[UUID, float] = OrderedDict()
         self._wake = asyncio.Event()
         self._closing = False
+        self._all_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to listen and to look."""
         self._loop = asyncio.get_running_loop()
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
+        self._all_at = time.monotonic() + LOOK_S
+        self._tasks = [asyncio.create_task(_repeat(step)) for step in (self._listen, self._look)]
+
+    @property
+    def count(self) -> int:
+        """Return how many requests wait."""
+        return self._count
 
     async def close(self) -> None:
         """Stop; those who still wait are let go."""
@@ -155,26 +164,25 @@ class Waiters:
         self._wake.set()
 
     async def _listen(self) -> None:
-        """Take hints from Redis; without Redis the looks go on."""
-        while True:
-            client = redis.asyncio.Redis.from_url(
-                self._redis_url, socket_connect_timeout=2.0, socket_keepalive=True, health_check_interval=10
-            )
-            try:
-                async with client.pubsub(ignore_subscribe_messages=True) as subscription:
-                    await subscription.subscribe(HINTS)
-                    self._hinted.update(self._waiting)  # what changed while nobody listened
-                    self._wake.set()
-                    while True:
-                        message = await subscription.get_message(timeout=5.0)
-                        if message is not None:
-                            self._take(message["data"])
-            except (redis.RedisError, OSError) as error:
-                log.info("hints_lost", why=str(error))
-                await asyncio.sleep(1.0)
-            finally:
-                with contextlib.suppress(redis.RedisError, OSError):
-                    await client.aclose()
+        """Take hints from Redis until it is lost; without Redis the looks go on."""
+        client = redis.asyncio.Redis.from_url(
+            self._redis_url, socket_connect_timeout=2.0, socket_keepalive=True, health_check_interval=10
+        )
+        try:
+            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+                await subscription.subscribe(HINTS)
+                self._hinted.update(self._waiting)  # what changed while nobody listened
+                self._wake.set()
+                while True:
+                    message = await subscription.get_message(timeout=5.0)
+                    if message is not None:
+                        self._take(message["data"])
+        except (redis.RedisError, OSError) as error:
+            log.info("hints_lost", why=str(error))
+            await asyncio.sleep(FAILED_S)
+        finally:
+            with contextlib.suppress(redis.RedisError, OSError):
+                await client.aclose()
 
     def _take(self, data: bytes) -> None:
         for part in data.decode("ascii", "replace").split(","):
@@ -182,22 +190,20 @@ class Waiters:
                 self.hint(UUID(hex=part))
 
     async def _look(self) -> None:
-        """Read the versions of hinted jobs at once, of all once a second."""
-        all_at = time.monotonic() + LOOK_S
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, all_at - time.monotonic())):
-                    await self._wake.wait()
-            self._wake.clear()
-            if time.monotonic() >= all_at:
-                wanted = set(self._waiting)
-                all_at = time.monotonic() + LOOK_S
-            else:
-                wanted = self._hinted & self._waiting.keys()
-            self._hinted -= wanted
-            if wanted:
-                await self._read(wanted)
-                await asyncio.sleep(HINT_REST_S if len(wanted) > 1 else 0.005)
+        """Wait until it is time, then read the versions of hinted jobs at once, of all twice a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._all_at - time.monotonic())):
+                await self._wake.wait()
+        self._wake.clear()
+        if time.monotonic() >= self._all_at:
+            wanted = set(self._waiting)
+            self._all_at = time.monotonic() + LOOK_S
+        else:
+            wanted = self._hinted & self._waiting.keys()
+        self._hinted -= wanted
+        if wanted:
+            await self._read(wanted)
+            await asyncio.sleep(HINT_REST_S if len(wanted) > 1 else 0.005)
 
     async def _read(self, wanted: set[UUID]) -> None:
         try:
@@ -210,3 +216,13 @@ class Waiters:
                 waiter.seen = seen.get(job_id)
                 waiter.missing = waiter.seen is None or self._closing
                 waiter.changed.set()
+
+
+async def _repeat(step: Callable[[], Awaitable[None]]) -> None:
+    """Do a step for ever; a defect in it must not leave everybody waiting who comes later."""
+    while True:
+        try:
+            await step()
+        except Exception:
+            log.exception("waiters_failed")
+            await asyncio.sleep(FAILED_S)

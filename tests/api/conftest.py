@@ -12,6 +12,7 @@ import uvicorn
 
 from api.main import create_app
 from api.protocol import Protocol
+from api.services import Services as Parts
 from inkqueue.local.redis import free_port
 from shared.blobs import Blobs, open_blobs
 from shared.db import Database
@@ -23,8 +24,16 @@ from tests.services import Services, wait_for
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """Serve the API in a thread of this process; lend a client that talks to it over a socket."""
+    with serving_app(settings) as (client, _):
+        yield client
+
+
+@contextmanager
+def serving_app(settings: Settings) -> Iterator[tuple[httpx.Client, Parts]]:
+    """Serve the API likewise; lend the parts it works with, too."""
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host="127.0.0.1",
         port=settings.port,
         log_config=None,
@@ -38,7 +47,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
     wait_for(lambda: server.started or not thread.is_alive(), "the API to start")
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30) as client:
-            yield client
+            yield client, app.state.services
     finally:
         server.should_exit = True
         thread.join(15)

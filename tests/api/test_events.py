@@ -16,8 +16,14 @@ import httpx
 import orjson
 import pytest
 
+from api.services import Services as Parts
+from api.tickets import Tickets
+from shared.db import Database
+from shared.jobs.read import Watched, watch_jobs
 from shared.lanes import connect, publish_hint
 from shared.settings import Settings
+from shared.status import Lane
+from tests.api.conftest import serving_app
 from tests.api.files import submitted
 from tests.api.test_streaming import answers
 from tests.fakes import FakeWorker
@@ -112,20 +118,124 @@ def test_nothing_follows_a_seen_end(api: httpx.Client, worker: FakeWorker) -> No
     assert [e.name for e in events(api, job["id"], last_id="nonsense")] == ["job.completed"]
 
 
-def test_a_hint_makes_events_quick(api: httpx.Client, worker: FakeWorker, settings: Settings) -> None:
-    """With Redis a change is told at once, not with the next look."""
-    job = submitted(api, "1.png")
-    stream = events(api, job["id"])
-    next(stream)
-    time.sleep(0.3)
-    worker.work()
+@pytest.fixture
+def rare_looks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[httpx.Client, Parts]]:
+    """Lend an API that hardly ever looks at all jobs by itself, so that quick news come from hints."""
+    monkeypatch.setattr("api.waiters.LOOK_S", 15.0)
+    with serving_app(settings) as (api, parts):
+        yield api, parts
+
+
+def hint(settings: Settings, job: dict[str, Any]) -> None:
+    """Tell everybody that a job has changed."""
     with connect(settings) as client:
         publish_hint(client, UUID(hex=job["id"].removeprefix("job_")))
+
+
+def followed(api: httpx.Client, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Follow a job until its first event has come and the look that its coming causes is over."""
+    looked = threading.Event()
+
+    def look(db: Database, ids: list[UUID]) -> dict[UUID, Watched]:
+        found = watch_jobs(db, ids)
+        looked.set()
+        return found
+
+    monkeypatch.setattr("api.waiters.watch_jobs", look)
+    stream = events(api, job["id"])
+    next(stream)
+    assert looked.wait(10)
+    return stream
+
+
+def test_a_hint_makes_events_quick(
+    rare_looks: tuple[httpx.Client, Parts],
+    worker: FakeWorker,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With Redis a change is told at once, not with the next look."""
+    api, _ = rare_looks
+    job = submitted(api, "1.png")
+    stream = followed(api, job, monkeypatch)
+    worker.work()
+    hint(settings, job)
     began = time.monotonic()
     last = next(stream)
 
     assert last.name == "job.completed"
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 2
+
+
+def test_a_defect_in_a_hint_does_not_end_the_listening(
+    rare_looks: tuple[httpx.Client, Parts],
+    worker: FakeWorker,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After an error that nobody foresaw, hints are taken again, and what was missed is looked at."""
+    api, parts = rare_looks
+    job = submitted(api, "1.png")
+    stream = followed(api, job, monkeypatch)
+    failed = threading.Event()
+
+    def fail(data: bytes) -> None:
+        failed.set()
+        raise KeyError(data)
+
+    monkeypatch.setattr(parts.waiters, "_take", fail)
+    hint(settings, job)
+    assert failed.wait(10)
+    worker.work()
+    began = time.monotonic()
+
+    assert next(stream).name == "job.completed"
+    assert time.monotonic() - began < 5
+
+
+def test_a_defect_in_a_look_does_not_end_the_looking(
+    api: httpx.Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error that nobody foresaw, those who wait are served all the same."""
+    calls: list[int] = []
+
+    def look(db: Database, ids: list[UUID]) -> dict[UUID, Watched]:
+        calls.append(len(ids))
+        if len(calls) == 1:
+            raise KeyError("a defect")
+        return watch_jobs(db, ids)
+
+    monkeypatch.setattr("api.waiters.watch_jobs", look)
+    job = submitted(api, "1.png")
+    stream = events(api, job["id"])
+    next(stream)
+    wait_for(lambda: calls, "the look that fails")
+    worker.work()
+
+    assert next(stream).name == "job.completed"
+    assert api.get(f"/v1/jobs/{job['id']}", params={"wait": 10}).json()["status"] == "succeeded"
+
+
+def test_a_ticket_that_cannot_be_sent_does_not_end_the_sending(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error that nobody foresaw, the next tickets go out."""
+    sent: list[int] = []
+
+    def send(client: object, lane: Lane, count: int) -> None:
+        if count == 1:
+            raise KeyError("a defect")
+        sent.append(count)
+
+    monkeypatch.setattr("api.tickets.send_tickets", send)
+    with connect(settings) as client:
+        tickets = Tickets(client)
+        tickets.start()
+        tickets.send(Lane.BULK, 1)
+        tickets.send(Lane.BULK, 2)
+        wait_for(lambda: sent == [2], "the second ticket", 10)
+        tickets.close()
+        assert not tickets.broken
 
 
 def test_an_idle_stream_is_kept_awake(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
