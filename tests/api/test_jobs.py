@@ -9,10 +9,13 @@ import httpx
 import pytest
 
 from shared.db import Database
+from shared.settings import Settings
 from shared.status import Lane
+from tests.api.conftest import serving_app
 from tests.api.files import PNG, problem, submit_files, submitted
 from tests.fakes import FakeWorker
 from tests.queue_driver import execute, row
+from tests.services import wait_for
 
 NOWHERE = "job_" + "0" * 32
 
@@ -285,22 +288,29 @@ def test_a_summary_counts(api: httpx.Client, worker: FakeWorker) -> None:
     assert sum(p["items"] for p in summary["throughput"]["over_time"]) == 5
 
 
-def test_no_connection_is_held_while_waiting(api: httpx.Client, database: Database) -> None:
+def test_no_connection_is_held_while_waiting(
+    settings: Settings, database: Database, worker: FakeWorker
+) -> None:
     """Twenty long polls, more than the pool has connections, leave the API quick."""
-    url = f"{api.base_url}/v1/jobs/{submitted(api, '1.png')['id']}"
-    threads = [
-        threading.Thread(target=httpx.get, args=(f"{url}?wait=3",), kwargs={"timeout": 30}) for _ in range(20)
-    ]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.5)
-    began = time.monotonic()
-    assert api.get("/v1/jobs").status_code == 200
-    assert time.monotonic() - began < 1
-    open_transactions = row(
-        database,
-        """SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inkqueue-api' AND state LIKE 'idle in%'""",
-    )[0]
-    assert open_transactions == 0
-    for thread in threads:
-        thread.join()
+    with serving_app(settings) as (api, parts):
+        url = f"{api.base_url}/v1/jobs/{submitted(api, '1.png')['id']}"
+        threads = [
+            threading.Thread(target=httpx.get, args=(f"{url}?wait=20",), kwargs={"timeout": 30})
+            for _ in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: parts.waiters.count == 20, "all polls to wait")
+        began = time.monotonic()
+        assert api.get("/v1/jobs").status_code == 200
+        assert time.monotonic() - began < 1
+        open_transactions = row(
+            database,
+            """SELECT count(*) FROM pg_stat_activity
+            WHERE application_name = 'inkqueue-api' AND state LIKE 'idle in%'""",
+        )[0]
+        assert open_transactions == 0
+        assert parts.waiters.count == 20
+        worker.work()
+        for thread in threads:
+            thread.join()
