@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import IO, Any
 
+import anyio
+import anyio.to_thread
 import orjson
 import xlsxwriter
 
@@ -61,12 +63,12 @@ def csv_text(pages: Iterator[list[ItemView]]) -> Iterator[bytes]:
         yield _csv_lines([[safe_cell(cell) for cell in cells(item)] for item in items])
 
 
-def xlsx(pages: Iterator[list[ItemView]]) -> Iterator[bytes]:
-    """Write a workbook in constant memory, then yield it in blocks."""
+async def xlsx(pages: Iterator[list[ItemView]], limiter: anyio.CapacityLimiter) -> AsyncIterator[bytes]:
+    """Write a workbook in constant memory, in a thread of the limiter, then yield it in blocks."""
     with tempfile.TemporaryFile() as file:
-        _write_workbook(file, pages)
+        await anyio.to_thread.run_sync(_write_workbook, file, pages, limiter=limiter)
         file.seek(0)
-        while block := file.read(_BLOCK):
+        while block := await anyio.to_thread.run_sync(file.read, _BLOCK):
             yield block
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -32,6 +33,8 @@ STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 BROKER_S = 1.0
 THREADS = 48
+LONG_THREADS = 4
+"""For spreadsheets, and as many for retries."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -102,6 +105,8 @@ def build_services(settings: Settings) -> Services:
         quick_db=quick_db,
         backlog=Backlog(db, settings.max_interactive_backlog),
         probes=Probes(settings, db, blobs, catalogue),
+        exporting=anyio.CapacityLimiter(LONG_THREADS),
+        retrying=anyio.CapacityLimiter(LONG_THREADS),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import anyio
 import redis
 from fastapi import Depends, Request
 
@@ -25,7 +26,8 @@ class Services:
     """The parts of one API process.
 
     `quick` makes the jobs of `predict` by one statement; its commit is asynchronous, since nothing is acknowledged
-    before the worker's synchronous commit has flushed everything earlier.
+    before the worker's synchronous commit has flushed everything earlier. `exporting` and `retrying` lend threads to
+    what takes long, so that it cannot take those of all other endpoints.
     """
 
     settings: Settings
@@ -41,6 +43,8 @@ class Services:
     quick_db: Database
     backlog: Backlog
     probes: Probes
+    exporting: anyio.CapacityLimiter
+    retrying: anyio.CapacityLimiter
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -129,12 +131,13 @@ def cancel(job_id: JobId, parts: Parts, caller: By) -> Response:
     summary="Retry what did not succeed",
     responses=problems(404, 409, 410, 503),
 )
-def retry(job_id: JobId, parts: Parts, caller: By) -> Response:
+async def retry(job_id: JobId, parts: Parts, caller: By) -> Response:
     """Make a new job of the failed, canceled and expired items."""
     key = parse_job_id(job_id)
-    made = retry_job(parts.db, parts.blobs, parts.settings, caller.tenant, key)
+    work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key)
+    made = await anyio.to_thread.run_sync(work, limiter=parts.retrying)
     parts.tickets.send(made.lane, made.chunks)
-    job = get_job(parts.db, caller.tenant, made.job_id)
+    job = await run_in_threadpool(get_job, parts.db, caller.tenant, made.job_id)
     headers = {"Location": f"/v1/jobs/{job_id_text(made.job_id)}", "Retry-After": "1"}
     return job_answer(job, parts.catalogue, 202, headers)
 

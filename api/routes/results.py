@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, assert_never
 
+import anyio
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 
@@ -104,7 +105,7 @@ def results(
     if chosen is Format.XLSX and not get_job(parts.db, caller.tenant, key).terminal:
         raise JobActive("A spreadsheet is made when the job has ended. Until then there is NDJSON and CSV.")
     pages = exports.all_items(read, read(after_seq, min(limit or exports.PAGE, exports.PAGE)), limit)
-    return _stream(chosen, pages, job_id_text(key))
+    return _stream(chosen, pages, job_id_text(key), parts.exporting)
 
 
 def _json(page: ResultPage) -> Response:
@@ -117,15 +118,18 @@ def _json(page: ResultPage) -> Response:
     )
 
 
-def _stream(form: Format, pages: Iterator[list[ItemView]], name: str) -> Response:
+def _stream(
+    form: Format, pages: Iterator[list[ItemView]], name: str, limiter: anyio.CapacityLimiter
+) -> Response:
     """Stream one of the long formats; Starlette pulls the blocks in a thread as the client reads."""
+    blocks: Iterator[bytes] | AsyncIterator[bytes]
     match form:
         case Format.NDJSON | Format.JSON:
             blocks, media_type = exports.ndjson(pages), "application/x-ndjson"
         case Format.CSV:
             blocks, media_type = exports.csv_text(pages), "text/csv; charset=utf-8; header=present"
         case Format.XLSX:
-            blocks, media_type = exports.xlsx(pages), XLSX_TYPE
+            blocks, media_type = exports.xlsx(pages, limiter), XLSX_TYPE
         case _:
             assert_never(form)
     disposition = partial('attachment; filename="{}-results.{}"'.format, name)
