@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -26,6 +25,12 @@ class Submitted:
     replayed: bool
 
 
+class _GivenUp(Unavailable):
+    """Rows of this upload were collected, so nothing of it was kept: objects that came late are to be removed."""
+
+    default = "The upload took too long and was given up. Please send it again."
+
+
 def begin_input(db: Database, tenant: str, name: str, content_type: str | None) -> tuple[UUID, str]:
     """Insert the row that precedes an upload's first byte; return its id and the storage key to write to."""
 
@@ -43,17 +48,23 @@ def storage_key(input_id: UUID) -> str:
     return f"inputs/{input_id.hex[-2:]}/{input_id.hex}"
 
 
-def touch_input(db: Database, input_id: UUID) -> bool:
-    """Note that bytes are still arriving; False when the row was collected meanwhile and the upload is lost."""
-    with db.transaction() as connection:
-        return connection.execute(_TOUCH, {"id": input_id}).rowcount == 1
-
-
 def abandon_inputs(db: Database, input_ids: list[UUID]) -> None:
     """Hand inputs that no job will have over to the steward, which removes their objects."""
     if input_ids:
         with db.transaction() as connection:
-            connection.execute(_ABANDON, {"ids": input_ids})
+            _abandon(connection, input_ids)
+
+
+def _abandon(connection: sa.Connection, ids: list[UUID]) -> None:
+    """Leave each input to the collector; one that was collected before its object was there gets a tombstone.
+
+    A row that a job has meanwhile keeps its object. That is asked in a statement of its own, after the first has
+    waited for whoever attached it.
+    """
+    given_up = set(connection.execute(_ABANDON, {"ids": ids}).scalars())
+    late = [i for i in ids if i not in given_up]
+    if late:
+        connection.execute(_BURY, {"ids": late, "keys": [storage_key(i) for i in late]})
 
 
 def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
@@ -65,7 +76,7 @@ def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
 def keep_object(connection: sa.Connection, key: str) -> None:
     """Take back the reservation in the transaction that begins to refer to the object."""
     if connection.execute(_KEEP, {"key": key}).rowcount != 1:
-        raise Unavailable("The upload took too long and was given up. Please send it again.")
+        raise _GivenUp()
 
 
 def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) -> Submitted:
@@ -86,12 +97,18 @@ def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) ->
             first = _take_key(connection, job, job_id, idempotency_ttl_s)
             if first is not None:
                 uploaded = [i.id for i in job.inputs if i.id is not None]
-                connection.execute(_ABANDON, {"ids": uploaded})
+                _abandon(connection, uploaded)
                 return Submitted(first, replayed=True)
         _hold_shared(connection, job)
         return Submitted(_insert(connection, job, job_id), replayed=False)
 
-    return db.run(work)
+    try:
+        return db.run(work)
+    except _GivenUp:
+        abandon_inputs(db, [i.id for i in job.inputs if i.id is not None])
+        if job.manifest.storage_key is not None:
+            reserve_object(db, job.manifest.storage_key, 0.0)
+        raise
 
 
 def find_key(db: Database, tenant: str, key: str, fingerprint: str) -> UUID | None:
@@ -188,16 +205,11 @@ def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID
         },
     ).one()
     if done.attached != len(uploaded):
-        raise Unavailable("The upload took too long and was given up. Please send it again.")
+        raise _GivenUp()
     if job.manifest.storage_key is not None:
         keep_object(connection, job.manifest.storage_key)
     made: UUID = done.id
     return made
-
-
-def input_rows(connection: sa.Connection, job_id: UUID) -> list[Any]:
-    """Return the inputs of a job in order, without their bytes."""
-    return list(connection.execute(_INPUTS, {"job_id": job_id}))
 
 
 _BEGIN = sa.text(
@@ -206,10 +218,13 @@ _BEGIN = sa.text(
         'inputs/' || right(replace(i.id::text, '-', ''), 2) || '/' || replace(i.id::text, '-', '')
     FROM (SELECT uuidv7() AS id) i RETURNING id"""
 )
-_TOUCH = sa.text("UPDATE inputs SET touched_at = clock_timestamp() WHERE id = :id AND state = 'receiving'")
 _ABANDON = sa.text(
-    "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving'"
+    "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving' RETURNING id"
 ).bindparams(array_of("ids", pg.UUID()))
+_BURY = sa.text(
+    """INSERT INTO tombstones (key) SELECT u.key FROM unnest(:ids, :keys) AS u (id, key)
+    WHERE NOT EXISTS (SELECT FROM inputs i WHERE i.id = u.id AND i.state = 'attached') ON CONFLICT DO NOTHING"""
+).bindparams(array_of("ids", pg.UUID()), array_of("keys", sa.Text()))
 _HOLD = sa.text(
     "SELECT id FROM inputs WHERE id = ANY (:ids) AND state = 'attached' ORDER BY id FOR SHARE"
 ).bindparams(array_of("ids", pg.UUID()))
@@ -229,10 +244,6 @@ _TAKE_KEY = sa.text(
 _FIND_KEY = sa.text(
     """SELECT job_id, fingerprint FROM idempotency_keys
     WHERE tenant = :tenant AND key = :key AND expires_at > clock_timestamp()"""
-)
-_INPUTS = sa.text(
-    """SELECT i.id, i.name, i.bytes, i.sha256, i.storage_key, i.content_type, ji.ordinal
-    FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id WHERE ji.job_id = :job_id ORDER BY ji.ordinal"""
 )
 _SUBMIT = sa.text(
     f"""WITH n AS MATERIALIZED (SELECT coalesce(:id, uuidv7()) AS id), j AS (
@@ -255,6 +266,7 @@ _SUBMIT = sa.text(
     ), refs AS (
         INSERT INTO job_inputs (job_id, ordinal, input_id)
         SELECT n.id, r.ordinal, r.input_id FROM n, unnest(:ordinals, :input_ids) AS r (ordinal, input_id)
+        WHERE r.input_id <> ALL (:up_ids) OR r.input_id IN (SELECT id FROM up) -- a forgotten row is told below
     ), manifest AS (
         INSERT INTO manifests (job_id, state, inline, storage_key)
         SELECT n.id, :manifest_state, :manifest_inline, :manifest_key FROM n

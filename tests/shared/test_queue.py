@@ -20,7 +20,8 @@ from shared.jobs import claim as claims
 from shared.jobs import crash, sweep
 from shared.jobs.batch import commit_batch
 from shared.jobs.commit import Committed, commit_finished, commit_prefix
-from shared.jobs.submit import abandon_inputs, begin_input, submit_job, touch_input
+from shared.jobs.submit import abandon_inputs, begin_input, submit_job
+from shared.jobs.uploads import touch_inputs
 from shared.status import ItemStatus, JobStatus, Lane
 from tests.queue_driver import execute, finished, new_job, row, submit, take
 
@@ -308,14 +309,15 @@ def test_an_upload_that_was_collected_meanwhile_makes_no_job(database: Database)
     input_id, _ = begin_input(database, "default", "a.zip", "application/zip")
     late = new_job()
     late = replace(late, inputs=[replace(late.inputs[0], id=input_id, inline=None)])
-    assert touch_input(database, input_id)
+    touch_inputs(database, [input_id])
     execute(database, "UPDATE inputs SET touched_at = now() - interval '1 hour'")
     assert sweep.collect_stale_uploads(database, stale_s=300) == 1
 
     with pytest.raises(Unavailable):
         submit_job(database, late)
 
-    assert not touch_input(database, input_id)
+    with pytest.raises(Unavailable):
+        touch_inputs(database, [input_id])
     assert row(database, "SELECT count(*) AS n FROM jobs").n == 0
 
 
