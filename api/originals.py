@@ -54,6 +54,15 @@ def open_original(db: Database, blobs: Blobs, settings: Settings, job_id: UUID, 
     return Original(part.name(0), content_type(sniff(data[:HEAD_BYTES])), len(data), iter([data]))
 
 
+def is_page(db: Database, blobs: Blobs, job_id: UUID, seq: int) -> bool:
+    """Tell whether an item is one page of a file that has several."""
+    spec = job_specs(db, [job_id]).get(job_id)
+    if spec is None or not 0 <= seq < spec.total:
+        return False
+    part = read_slice(manifest_source(blobs, spec.manifest_inline, spec.manifest_key), seq, seq + 1)
+    return int(part.records[0]["pages"]) > 1
+
+
 def _source(blobs: Blobs, ref: InputRef) -> ByteSource:
     """Return random access to an input, wherever its bytes are."""
     if ref.inline is not None:

@@ -15,6 +15,7 @@ from shared.settings import Settings
 from shared.status import Lane
 
 TASK = "inkqueue.drain"
+RENDER = "inkqueue.render"
 HINTS = "inkqueue:jobs"
 
 
@@ -33,13 +34,32 @@ def connect(settings: Settings, timeout_s: float = 2.0) -> redis.Redis:
 
 
 def ticket(lane: Lane) -> str:
-    """Return a Celery message for this lane, ready to be pushed on its list.
+    """Return a Celery message for this lane, ready to be pushed on its list."""
+    return _message(TASK, [str(lane)], lane)
 
-    The envelope is Celery's message protocol 2 as kombu's Redis transport stores it; writing it ourselves spares a
-    producer pool and makes a ticket one LPUSH.
+
+def send_render(client: redis.Redis, job_id: UUID, seq: int, view: str) -> None:
+    """Ask a worker of the interactive lane for a picture of an item; it is put where `view_key` says.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client.lpush(str(Lane.INTERACTIVE), _message(RENDER, [job_id.hex, seq, view], Lane.INTERACTIVE))
+
+
+def view_key(job_id: UUID, seq: int, view: str) -> str:
+    """Return where the rendered picture of an item is kept for a while."""
+    return f"views/{job_id.hex}/{seq}-{view}.png"
+
+
+def _message(task: str, arguments: list[str | int], lane: Lane) -> str:
+    """Write a message in Celery's protocol 2, in the envelope of kombu's Redis transport.
+
+    Writing it ourselves spares a producer pool and makes a ticket one LPUSH.
     """
     task_id = str(uuid.uuid4())
-    body = json.dumps([[str(lane)], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    body = json.dumps([arguments, {}, embed])
     return json.dumps(
         {
             "body": base64.b64encode(body.encode()).decode(),
@@ -47,7 +67,7 @@ def ticket(lane: Lane) -> str:
             "content-type": "application/json",
             "headers": {
                 "lang": "py",
-                "task": TASK,
+                "task": task,
                 "id": task_id,
                 "root_id": task_id,
                 "parent_id": None,
@@ -57,7 +77,7 @@ def ticket(lane: Lane) -> str:
                 "expires": None,
                 "timelimit": [None, None],
                 "ignore_result": True,
-                "argsrepr": f"('{lane}',)",
+                "argsrepr": repr(tuple(arguments)),
                 "kwargsrepr": "{}",
                 "origin": "inkqueue",
             },

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from celery import Celery, signals
 
@@ -71,6 +72,14 @@ def drain(_self: parent.Drain, lane: str) -> None:
     from worker import runtime  # the child's rooms: engines and cv2 must not be imported before the fork
 
     runtime.current().drain(Lane(lane))
+
+
+@app.task(name=lanes.RENDER, bind=True, base=parent.Drain)
+def render(_self: parent.Drain, job_id: str, seq: int, view: str) -> None:
+    """Put a picture of one item where the API looks for it."""
+    from worker import runtime  # the child's rooms: engines and cv2 must not be imported before the fork
+
+    runtime.current().render(UUID(hex=job_id), seq, view)
 
 
 @signals.setup_logging.connect

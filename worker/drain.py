@@ -29,6 +29,7 @@ from worker.hints import Hints
 from worker.metrics import Metrics
 from worker.models import Loaded, Models
 from worker.pipeline import Outcome, Pipeline
+from worker.render import render
 
 log = get_logger(__name__)
 _SPECS_KEPT = 64
@@ -71,6 +72,10 @@ class Drainer:
         finally:
             self.heartbeat.ticket_done()
         return done
+
+    def render(self, job_id: UUID, seq: int, view: str) -> None:
+        """Render one item for somebody who looks at it."""
+        render(self.db, self.blobs, self.settings, self.models, job_id, seq, view)
 
     def _claim(self, lane: Lane) -> tuple[list[Claim], dict[UUID, JobSpec]]:
         """Take the next chunk, in the interactive lane all that wait; return jobs that came along with them."""

@@ -11,14 +11,16 @@ from starlette.responses import Response, StreamingResponse
 from api.answers import Json
 from api.ids import parse_job_id
 from api.openapi import problems
-from api.originals import open_original
+from api.originals import is_page, open_original
 from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Item
 from api.services import By, Parts
-from shared.errors import Gone, InvalidRequest
+from api.views import rendered
+from shared.errors import Gone, InvalidRequest, NotFound
 from shared.jobs.read import get_job
 from shared.jobs.results import read_item
+from shared.status import ItemStatus
 
 router = APIRouter(tags=["results"])
 
@@ -59,14 +61,22 @@ def image(
     ] = "original",
     field: Annotated[str | None, Query(description="Field of a form.", max_length=200)] = None,
 ) -> Response:
-    """Return the bytes as they were uploaded; a member of a zip without its zip."""
+    """Return the bytes as they were uploaded, a member of a zip without its zip, a page of a document as a PNG.
+
+    `view=model` is a PNG of exactly what the model saw.
+    """
     key = parse_job_id(job_id)
     if get_job(parts.db, caller.tenant, key).gone:
         raise Gone()
-    for name, value in (("view", view if view == "model" else None), ("field", field)):
-        if value is not None:
-            msg = f"`{name}={value}` comes with a later version of this service"
-            raise InvalidRequest(msg + ".", errors=[{"loc": f"query.{name}", "msg": msg}])
+    if field is not None:
+        msg = f"`field={field}` comes with a later version of this service"
+        raise InvalidRequest(msg + ".", errors=[{"loc": "query.field", "msg": msg}])
+    if view == "model" or is_page(parts.db, parts.blobs, key, seq):
+        if read_item(parts.db, caller.tenant, key, seq).status != ItemStatus.SUCCEEDED:
+            raise NotFound("This item was not read, so there is no picture of it.")
+        picture = rendered(parts.blobs, parts.redis, key, seq, "model" if view == "model" else "page")
+        headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, max-age=3600, immutable"}
+        return Response(picture, media_type="image/png", headers=headers)
     original = open_original(parts.db, parts.blobs, parts.settings, key, seq)
     headers = {
         "Content-Length": str(original.size),

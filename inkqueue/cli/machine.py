@@ -25,7 +25,9 @@ ROOMS = Path(__file__).resolve().parents[2]
 
 def up(
     host: Annotated[str | None, typer.Option(envvar="INKQUEUE_HOST", help="(default: 127.0.0.1)")] = None,
-    port: Annotated[int | None, typer.Option(envvar="INKQUEUE_PORT", help="(default: 8000)")] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="INKQUEUE_PORT", min=1, max=65535, help="(default: 8000)")
+    ] = None,
     home: Annotated[
         Path | None, typer.Option(envvar="INKQUEUE_HOME", help="The folder that holds all data.")
     ] = None,

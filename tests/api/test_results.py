@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from uuid import UUID
 
 import httpx
 import orjson
 import pytest
 
+from shared.blobs import Blobs
 from shared.db import Database
+from shared.lanes import view_key
 from shared.status import Lane
 from tests.api.files import PNG, problem, submit_files, submitted
 from tests.fakes import FakeWorker
@@ -244,11 +247,30 @@ def test_an_item_in_work_is_not_found_yet(common: httpx.Client) -> None:
     assert (image.content, image.headers["content-type"]) == (PNG, "image/png")
 
 
-def test_the_models_view_comes_later(common: httpx.Client) -> None:
-    """What is not built yet is said clearly."""
-    job = submitted(common, "1.png")
-    body = problem(common.get(f"/v1/jobs/{job['id']}/items/0/image?view=model"), 422, "invalid_request")
-    assert "later version" in body["detail"]
+def test_what_the_model_saw_is_served_once_a_worker_has_rendered_it(
+    api: httpx.Client, worker: FakeWorker, blobs: Blobs
+) -> None:
+    """The picture comes from the storage as a PNG; an item that was not read has none."""
+    job = submitted(api, "1.png", "bad.png")
+    url = f"/v1/jobs/{job['id']}/items"
+    problem(api.get(f"{url}/0/image?view=model"), 404, "not_found")
+    worker.work()
+    blobs.put(view_key(UUID(job["id"].removeprefix("job_")), 0, "model"), PNG)
+
+    picture = api.get(f"{url}/0/image?view=model")
+
+    assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
+    problem(api.get(f"{url}/1/image?view=model"), 404, "not_found")
+
+
+def test_nobody_waits_long_for_a_picture(
+    api: httpx.Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a worker the answer is a clear 503."""
+    monkeypatch.setattr("api.views.WAIT_S", 0.1)
+    job = submitted(api, "1.png")
+    worker.work()
+    problem(api.get(f"/v1/jobs/{job['id']}/items/0/image?view=model"), 503, "unavailable")
 
 
 def test_labels_beyond_twenty_come_as_alternatives(

@@ -13,7 +13,7 @@ from PIL import Image
 from shared import lanes
 from shared.blobs import Blobs
 from shared.db import Database
-from shared.errors import Unavailable
+from shared.errors import BlobMissing, Unavailable
 from shared.jobs import crash, stop, sweep
 from shared.jobs.commit import commit_finished
 from shared.settings import Settings
@@ -467,3 +467,26 @@ def test_a_cancel_right_after_the_expansion_names_every_page(
 
     items = [(i["name"], i["page"], i["status"]) for i in items_of(database, job_id)]
     assert items == [(f"{n}.tif", page, "canceled") for n in "ab" for page in (1, 2)]
+
+
+def test_pictures_are_rendered_as_uploaded_and_as_the_model_saw_them(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """A page of a document becomes a PNG of its own; the model's view is its very input."""
+    job_id = submit_file(
+        database, blobs, settings, "a.zip", zip_of({"a.tif": tiff_of(2), **sample_digits(1)})
+    )
+    drainer.drain(Lane.BULK)
+
+    drainer.render(job_id, 1, "page")
+    drainer.render(job_id, 2, "model")
+    drainer.render(job_id, 99, "model")
+
+    page = Image.open(io.BytesIO(blobs.get(lanes.view_key(job_id, 1, "page"))))
+    seen = Image.open(io.BytesIO(blobs.get(lanes.view_key(job_id, 2, "model"))))
+    (digit,) = sample_digits(1).values()
+    with Image.open(SAMPLES / "three.png") as three:
+        assert page.size == three.size
+    assert seen.tobytes() == Image.open(io.BytesIO(digit)).convert("L").tobytes()
+    with pytest.raises(BlobMissing):
+        blobs.get(lanes.view_key(job_id, 99, "model"))

@@ -1,0 +1,40 @@
+"""Pictures that a worker renders: asked for once, kept for a day, streamed from the storage."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import redis
+
+from shared.blobs import Blobs
+from shared.errors import BlobMissing, Unavailable
+from shared.lanes import send_render, view_key
+
+WAIT_S = 8.0
+LOOK_S = 0.03
+
+
+def rendered(blobs: Blobs, client: redis.Redis, job_id: UUID, seq: int, view: str) -> bytes:
+    """Return the PNG of an item, rendered now unless it has been before.
+
+    Raises:
+        Unavailable: no worker has rendered it in time.
+    """
+    key = view_key(job_id, seq, view)
+    try:
+        return blobs.get(key)
+    except BlobMissing:
+        pass
+    try:
+        send_render(client, job_id, seq, view)
+    except redis.RedisError as error:
+        raise Unavailable("Pictures cannot be rendered at the moment.") from error
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until:
+        time.sleep(LOOK_S)
+        try:
+            return blobs.get(key)
+        except BlobMissing:
+            continue
+    raise Unavailable("No worker has rendered this picture in time. Please try again.")
