@@ -219,3 +219,17 @@ def test_nothing_connects_before_the_start() -> None:
 def test_an_open_service_stays_on_this_machine(host: str, allowed: bool, refused: bool) -> None:
     """Without keys the service listens to others only when that was said."""
     assert (refuse_open(Settings(host=host, allow_open=allowed)) is not None) == refused
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/v1/jobs"])
+def test_head_is_get_without_a_body(common: httpx.Client, path: str) -> None:
+    """Load balancers and `curl -I` get the same status and headers as a GET, and no body."""
+    head, get = common.head(path), common.get(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_head_of_an_event_stream_does_not_wait(common: httpx.Client) -> None:
+    """A stream has no end to wait for."""
+    assert common.head("/v1/jobs/job_0198f6c2a1b47c3e8d9f0a1b2c3d4e5f/events").status_code == 405
