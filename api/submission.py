@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -14,17 +13,19 @@ from api.options import Options
 from api.stash import PACK_NAME, Stash, StashedFile
 from shared.archive import ArchiveLimits, read_directory
 from shared.blobs import Blobs
-from shared.contracts import PRIORITIES, NewInput, NewJob, NewManifest
+from shared.contracts import PRIORITIES, NewInput, NewJob
 from shared.db import Database
 from shared.errors import (
     EmptySubmission,
+    InkqueueError,
     InvalidRequest,
     MemberTooLarge,
     TooManyItems,
     UnknownModel,
     UnsupportedFormat,
 )
-from shared.jobs.submit import Submitted, find_key, reserve_object, submit_job
+from shared.jobs.manifests import store_manifest
+from shared.jobs.submit import Submitted, find_key, submit_job
 from shared.jobs.workers import live_workers, serves
 from shared.manifest import ManifestBuilder, cut_chunks
 from shared.names import clean_name, ends_with
@@ -32,8 +33,6 @@ from shared.settings import Settings
 from shared.sniff import MULTI_PAGE, Kind, sniff
 from shared.sources import ByteSource, BytesSource
 from shared.status import Lane
-
-INLINE_MANIFEST = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,11 @@ class Submissions:
         settings = self._settings
         if _is_zip(file, kind):
             limits = ArchiveLimits.of(settings)
-            builder.extend_directory(ordinal, read_directory(self._source(file), limits))
+            try:
+                directory = read_directory(self._source(file), limits)
+            except InkqueueError as error:  # of several files the caller must know which one to send again
+                raise type(error)(f"{file.name}: {error.detail}") from error
+            builder.extend_directory(ordinal, directory)
         elif file.size > settings.max_member_bytes:
             builder.add_failed(ordinal, file.name, MemberTooLarge(), file.size, file.custom_id)
         elif file.pack_offset is not None:
@@ -228,17 +231,6 @@ def chunk_limits(settings: Settings) -> dict[str, Any]:
         "max_items": settings.chunk_max_items,
         "max_bytes": settings.chunk_max_bytes,
     }
-
-
-def store_manifest(db: Database, blobs: Blobs, data: bytes, total: int, state: str) -> NewManifest:
-    """Keep a small manifest for the job's row, store a large one; reserved until the job refers to it."""
-    if len(data) <= INLINE_MANIFEST:
-        return NewManifest(state, total, inline=data)
-    key_id = uuid4().hex
-    key = f"manifests/{key_id[-2:]}/{key_id}"
-    reserve_object(db, key)
-    blobs.put(key, data)
-    return NewManifest(state, total, storage_key=key)
 
 
 def fingerprint_of(files: list[StashedFile], options: Options) -> str:

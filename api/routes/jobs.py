@@ -16,6 +16,7 @@ from api.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from api.openapi import problems
 from api.options import MOST_WAIT_S, Text
 from api.render import job_document, summary_document
+from api.routes.submit import sound_key
 from api.schemas import Job, JobList, JobSummary
 from api.services import By, Parts
 from shared.jobs.read import JobFilter, get_job, list_jobs
@@ -129,16 +130,27 @@ def cancel(job_id: JobId, parts: Parts, caller: By) -> Response:
     status_code=202,
     response_model=Job,
     summary="Retry what did not succeed",
-    responses=problems(404, 409, 410, 503),
+    responses=problems(404, 409, 410, 422, 503),
 )
-async def retry(job_id: JobId, parts: Parts, caller: By) -> Response:
+async def retry(
+    job_id: JobId,
+    parts: Parts,
+    caller: By,
+    idempotency_key: Annotated[
+        str | None, Header(description="A repeat with it returns the same job.")
+    ] = None,
+) -> Response:
     """Make a new job of the failed, canceled and expired items."""
     key = parse_job_id(job_id)
-    work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key)
+    once = sound_key(idempotency_key)
+    work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key, once)
     made = await anyio.to_thread.run_sync(work, limiter=parts.retrying)
-    parts.tickets.send(made.lane, made.chunks)
+    if not made.replayed:
+        parts.tickets.send(made.lane, made.chunks)
     job = await run_in_threadpool(get_job, parts.db, caller.tenant, made.job_id)
     headers = {"Location": f"/v1/jobs/{job_id_text(made.job_id)}", "Retry-After": "1"}
+    if made.replayed:
+        headers["Idempotency-Replayed"] = "true"
     return job_answer(job, parts.catalogue, 202, headers)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -12,42 +12,55 @@ from shared.blobs import Blobs
 from shared.contracts import NewJob, NewManifest
 from shared.db import Database
 from shared.errors import Gone, JobActive, NotFound, NothingToRetry
+from shared.jobs.manifests import store_manifest
 from shared.jobs.stop import manifest_source
-from shared.jobs.submit import reserve_object, submit_job
+from shared.jobs.submit import submit_job
 from shared.manifest import ManifestSlice, cut_chunks, read_all, select
 from shared.settings import Settings
 from shared.status import Lane
 
-INLINE_MANIFEST = 32 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The new job, and what to announce."""
+    """The new job, or the one that its idempotency key made before, and what to announce."""
 
     job_id: UUID
     lane: Lane
     chunks: int
+    replayed: bool
 
 
-def retry_job(db: Database, blobs: Blobs, settings: Settings, tenant: str, job_id: UUID) -> Retried:
+def retry_job(
+    db: Database,
+    blobs: Blobs,
+    settings: Settings,
+    tenant: str,
+    job_id: UUID,
+    idempotency_key: str | None = None,
+) -> Retried:
     """Make a new job of what did not succeed in an ended one; durable when it returns.
 
-    Not idempotent: each call makes a job. The inputs are locked against their purge while the new job begins to
-    refer to them.
+    Each call makes a job, unless it brings the idempotency key of an earlier one. The inputs are locked against their
+    purge while the new job begins to refer to them.
 
     Raises:
         NotFound: there is no such job.
         JobActive: it has not ended.
         NothingToRetry: every item succeeded or was skipped.
         Gone: its inputs have expired.
+        IdempotencyKeyReused: the key belongs to something else.
     """
     parent, seqs = _parent(db, tenant, job_id)
     data = select(manifest_source(blobs, parent.inline, parent.storage_key), seqs)
     part = read_all(data)
-    manifest = _stored(db, blobs, data, len(part), parent.state)
-    job = _new_job(parent, manifest, part, settings)
-    return Retried(submit_job(db, job).job_id, job.lane, len(job.chunks))
+    manifest = store_manifest(db, blobs, data, len(part), parent.state)
+    job = replace(
+        _new_job(parent, manifest, part, settings),
+        idempotency_key=idempotency_key,
+        fingerprint=f"retry:{job_id.hex}" if idempotency_key else None,
+    )
+    made = submit_job(db, job, settings.idempotency_ttl_s)
+    return Retried(made.job_id, job.lane, len(job.chunks), made.replayed)
 
 
 def _parent(db: Database, tenant: str, job_id: UUID) -> tuple[sa.Row[Any], list[int]]:
@@ -99,17 +112,6 @@ def _new_job(parent: sa.Row[Any], manifest: NewManifest, part: ManifestSlice, se
         attempt=parent.attempt + 1,
         parent_id=parent.id,
     )
-
-
-def _stored(db: Database, blobs: Blobs, data: bytes, total: int, state: str) -> NewManifest:
-    """Keep a small manifest for the row, store a large one."""
-    if len(data) <= INLINE_MANIFEST:
-        return NewManifest(state, total, inline=data)
-    name = uuid4().hex
-    key = f"manifests/{name[-2:]}/{name}"
-    reserve_object(db, key)
-    blobs.put(key, data)
-    return NewManifest(state, total, storage_key=key)
 
 
 _PARENT = sa.text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -206,6 +207,17 @@ def test_a_retry_does_only_what_failed(api: httpx.Client, worker: FakeWorker) ->
     assert [(i["seq"], i["name"]) for i in items] == [(0, "bad-2.png"), (1, "bad-4.png")]
 
 
+def test_a_large_job_can_be_retried(api: httpx.Client, worker: FakeWorker, settings: Settings) -> None:
+    """The manifests of a job too large for its row, and of its retry, are objects of their own."""
+    job = submitted(api, *(f"bad-{n}.png" for n in range(600)))
+    worker.work()
+    again = api.post(f"/v1/jobs/{job['id']}/retry").json()
+
+    assert again["counts"]["total"] == 600
+    folder = Path(settings.storage_url.removeprefix("file://")) / "manifests"
+    assert sum(path.is_file() for path in folder.rglob("*")) == 2
+
+
 def test_a_canceled_job_can_be_retried_whole(api: httpx.Client, worker: FakeWorker) -> None:
     """What was canceled before anything happened is done by a retry, pages still uncounted included."""
     job = submit_files(api, [("a.tiff", b"II*\0" + b"\0" * 100)]).json()
@@ -314,3 +326,17 @@ def test_no_connection_is_held_while_waiting(
         worker.work()
         for thread in threads:
             thread.join()
+
+
+def test_a_repeated_retry_with_its_key_makes_one_job(api: httpx.Client, worker: FakeWorker) -> None:
+    """A client whose connection broke may ask again and gets the same new job."""
+    job = submitted(api, "bad.png")
+    worker.work()
+    url, headers = f"/v1/jobs/{job['id']}/retry", {"Idempotency-Key": f"again-{job['id']}"}
+
+    first, again = (api.post(url, headers=headers) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+    assert again.headers["idempotency-replayed"] == "true"
+    assert api.post(url).json()["id"] != first.json()["id"]
