@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,12 @@ def export(network: nn.Module, folder: Path, *, shape: tuple[int, int, int] = (1
     example = torch.zeros(2, *shape)
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
+    forget_traces(program)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about weights on several devices; ours are on one
         torch.export.save(program, folder / PT2)
     _write_onnx(network, example, folder / ONNX)
+    strip_onnx(folder / ONNX)
     _compare(network, folder, shape)
 
 
@@ -58,6 +61,31 @@ def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+
+
+def forget_traces(program: torch.export.ExportedProgram) -> None:
+    """Remove the stack traces that a program carries: they name folders of the machine that exported it."""
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+
+
+def strip_onnx(path: Path) -> None:
+    """Remove all notes that are no part of the network from an ONNX file, for the same reason."""
+    model = onnx.load(path)
+    graph = model.graph
+    for noted in (
+        model,
+        graph,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+    ):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def _compare(network: nn.Module, folder: Path, shape: tuple[int, int, int]) -> None:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from shared.bundled import bundled
 from shared.packages import find_packages, load_package, resolve, verify
 from shared.vision import prepare
 from tests.shared.pictures import digits, photo
@@ -276,3 +278,14 @@ def test_the_commands_make_a_package_from_data_alone(data_dir: Path, tmp_path: P
     }
     assert (tmp_path / "files" / "model.pt2").is_file()
     assert CliRunner().invoke(app, ["package", "--version", "4.0.0", *common[:-1], "2"]).exit_code != 0
+
+
+def test_shipped_and_exported_files_name_no_folder_of_their_maker(tmp_path: Path) -> None:
+    """A package says nothing of the machine that made it."""
+    export(DigitNet(), tmp_path)
+    shipped = bundled("models") / "digits" / "1.0.0"
+    for folder in (tmp_path, shipped):
+        with zipfile.ZipFile(folder / "model.pt2") as archive:
+            files = [archive.read(name) for name in archive.namelist()]
+        for content in (*files, (folder / "model.onnx").read_bytes()):
+            assert b"site-packages" not in content
