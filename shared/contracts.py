@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NotRequired, TypedDict
 from uuid import UUID
 
-from shared.status import Decision, ItemStatus, Lane, StopReason
+from shared.status import Decision, ItemStatus, Lane
 
 Blob = bytes  # a name for the type where a field is called `bytes`
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
@@ -180,14 +179,6 @@ class JobEnd:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stoppable:
-    """A job that is being stopped, and why."""
-
-    job_id: UUID
-    reason: StopReason
-
-
 class WorkerInfo(TypedDict):
     """One process as it shows itself in the `workers` table."""
 
@@ -199,19 +190,3 @@ class WorkerInfo(TypedDict):
     device: NotRequired[str | None]
     engine: NotRequired[str | None]
     models: NotRequired[list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing and where the next begins."""
-
-    rows: Sequence[object]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in a listing: the time and id of its last row."""
-
-    at: datetime
-    id: UUID
