@@ -1,35 +1,24 @@
-"""The laboratory's commands: `python -m training …`."""
+"""Commands that make: train, export, package, samples."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from shared.packages import SHIPPED, find_packages, load_package, resolve
+from shared.packages import SHIPPED
 from training import data
-from training.evaluate import evaluate_folder, evaluate_set
+from training.commands.options import DATA_DIR, RUN_DIR, DataDir, Download, Epochs, Models, Out, Seed
 from training.export import export as write_exports
 from training.network import fold
-from training.package import Origin, make_package, write_card
+from training.package import Origin, make_package
 from training.samples import make_samples
 from training.train import Recipe, Run
 from training.train import train as run_training
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and measure model packages.")
-
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of MNIST's four idx files.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder of this run: checkpoint and history.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch MNIST by torchvision first.")]
-Epochs = Annotated[int, typer.Option("--epochs", help="Times through the data.")]
-Seed = Annotated[int, typer.Option("--seed", help="Decides split, order and augmentation.")]
-Models = Annotated[Path, typer.Option("--models", help="Folder that holds <name>/<version>/.")]
-
-DATA_DIR = Path("data/mnist")
-RUN_DIR = Path("runs/digits")
+app = typer.Typer()
 
 
 def _load_run(data_dir: Path, out: Path, recipe: Recipe) -> tuple[data.Split, Run]:
@@ -84,30 +73,6 @@ def package(
     command = f"python -m training train --data-dir {DATA_DIR} --epochs {epochs} --seed {seed}"
     make_package(run.averaged, parts.held_out, models, Origin(version, run.recipe, command, parts.by_writer))
     typer.echo(f"{models / 'digits' / version}")
-
-
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Option("--model", help="name or name@version")] = "digits",
-    data_dir: DataDir = DATA_DIR,
-    real_digits: Annotated[
-        Path | None, typer.Option("--real-digits", help="Folder of real images with labels.csv.")
-    ] = None,
-    models: Models = SHIPPED,
-    write: Annotated[bool, typer.Option("--write", help="Write the figures into the card.")] = False,
-) -> None:
-    """Measure a package on the untouched MNIST test images and, if given, on a folder of real ones."""
-    chosen = resolve(find_packages([models]), model)
-    figures = evaluate_set(chosen, data.load(data_dir, "test"), "MNIST test")
-    if real_digits is not None:
-        figures += evaluate_folder(chosen, real_digits)
-    typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-    if write:
-        card = load_package(chosen.path).card
-        fresh = {(figure["name"], figure["data"]) for figure in figures}
-        kept = [figure for figure in card["metrics"] if (figure["name"], figure["data"]) not in fresh]
-        card["metrics"] = kept + figures
-        write_card(card, chosen.path)
 
 
 @app.command()
