@@ -17,8 +17,17 @@ from shared.vision.readings import Floats, Readings, read
 from training.calibrate import upper_bound
 from training.data import Set
 from training.export import ONNX
+from training.suites.suite import Result, Suite
 
 MAX_PIXELS = 100_000_000
+
+
+def evaluate_suite(package: ModelPackage, suite: Suite, *, target_error: float | None = None) -> Result:
+    """Read a suite as it is served; where it has pictures before preparation, ask the network alone too."""
+    readings = serve(package, suite.pictures, target_error=target_error)
+    if suite.raw is None:
+        return Result(suite, readings)
+    return Result(suite, readings, serve(package, [Prepared(image) for image in suite.raw]))
 
 
 def evaluate_set(package: ModelPackage, data: Set, name: str) -> list[Metric]:
@@ -27,7 +36,9 @@ def evaluate_set(package: ModelPackage, data: Set, name: str) -> list[Metric]:
     return metrics(readings, data.labels, name)
 
 
-def serve(package: ModelPackage, prepared: Sequence[Prepared]) -> Readings:
+def serve(
+    package: ModelPackage, prepared: Sequence[Prepared], *, target_error: float | None = None
+) -> Readings:
     """Read pictures as a CPU worker does."""
     verify(package)
     session = ort.InferenceSession(str(package.path / ONNX), providers=["CPUExecutionProvider"])
@@ -36,7 +47,7 @@ def serve(package: ModelPackage, prepared: Sequence[Prepared]) -> Readings:
     def infer(batch: Floats) -> Floats:
         return np.asarray(session.run(None, {name: batch})[0], np.float32)
 
-    return read(package, infer, prepared)
+    return read(package, infer, prepared, target_error=target_error)
 
 
 def metrics(readings: Readings, labels: NDArray[np.int64], name: str) -> list[Metric]:
