@@ -22,6 +22,7 @@ from tests.queue_driver import execute, finished, row, take
 from tests.uploads import submit_file
 from worker.drain import MOST_FAILURES, Drainer
 from worker.expand import expand_job
+from worker.models import Models
 from worker.runtime import build
 from worker.steward import Steward
 
@@ -62,7 +63,7 @@ def items_of(database: Database, job_id: object) -> list[dict[str, object]]:
 
 
 def test_the_sample_zip_is_read(
-    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+    drainer: Drainer, models: Models, database: Database, blobs: Blobs, settings: Settings
 ) -> None:
     """Every member gets one row; the digits are right, bad members fail alone, text is skipped."""
     job_id = submit_file(
@@ -79,7 +80,9 @@ def test_the_sample_zip_is_read(
     assert [i["seq"] for i in items] == list(range(job.total))
     assert (job.succeeded, job.failed, job.skipped) == (520, 3, 1)
     assert right / len(labelled) > 0.97
-    assert (job.model_version, job.engine_class, job.preparation is not None) == ("1.0.0", "cpu-fp32", True)
+    served = models.find("digits", None)
+    assert (job.model_version, job.preparation) == (served.package.version, served.preparation)
+    assert job.engine_class == "cpu-fp32"
 
 
 def test_singles_run_as_one_batch(
