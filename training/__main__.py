@@ -1,5 +1,5 @@
 """Start the laboratory's commands."""
 
-from training.commands import app
+from training.entry import main
 
-app()
+main()
