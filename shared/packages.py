@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -10,101 +11,48 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    NotRequired,  # pydantic wants this one before Python 3.12
-    cast,
-)
-
-from pydantic import Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 from shared.bundled import bundled
+from shared.cards import (
+    CARD,
+    NAME,
+    InputCard,
+    Metric,
+    ModelCard,
+    PreparationCard,
+    ThresholdRow,
+    TrainingCard,
+    checked_card,
+)
 from shared.errors import ModelCorrupt, UnknownModel
+
+__all__ = [
+    "CARD",
+    "NAME",
+    "SHIPPED",
+    "InputCard",
+    "Metric",
+    "ModelCard",
+    "ModelPackage",
+    "Packages",
+    "PreparationCard",
+    "Survey",
+    "ThresholdRow",
+    "TrainingCard",
+    "find_packages",
+    "fingerprint",
+    "load_package",
+    "resolve",
+    "survey",
+    "verify",
+    "version_key",
+]
 
 log = logging.getLogger(__name__)
 
-CARD = "model.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 SHIPPED = bundled("models")
 """The packages that come with the product."""
-
-
-class InputCard(TypedDict):
-    """What the network takes: `float32[N, *shape]`, of 8-bit values v: (v · scale − mean) / std a channel."""
-
-    shape: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=3, max_length=3)]
-    scale: float
-    mean: list[float]
-    std: list[float]
-
-
-class PreparationCard(TypedDict):
-    """The function of `shared.vision` that makes the network's picture, and its version."""
-
-    name: str
-    version: str
-
-
-class ThresholdRow(TypedDict):
-    """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
-
-    `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration
-    images; `certified` says whether it lies at or under the target.
-    """
-
-    target_error: float
-    threshold: float
-    coverage: float
-    accepted: int
-    errors: int
-    error_upper: float
-    certified: bool
-
-
-class Metric(TypedDict):
-    """One measured figure and the data that it was measured on."""
-
-    name: str
-    data: str
-    value: float
-    count: int
-    note: NotRequired[str]
-
-
-class TrainingCard(TypedDict):
-    """How to make the same package again."""
-
-    command: str
-    seed: int
-    data: str
-    protocol: str
-
-
-class ModelCard(TypedDict):
-    """The content of `model.json`."""
-
-    name: str
-    version: str
-    description: str
-    labels: Annotated[list[str], Field(min_length=1)]
-    outputs: list[str]
-    input: InputCard
-    preparation: PreparationCard
-    temperature: Annotated[float, Field(gt=0)]
-    default_target_error: Annotated[float, Field(gt=0, lt=1)]
-    thresholds: list[ThresholdRow]
-    calibration: str
-    metrics: list[Metric]
-    parameters: int
-    training: TrainingCard
-    licence: str
-    data_licence: str
-    files: dict[str, str]
-
-
-_CARD_TYPE = TypeAdapter(ModelCard)
+MOST_CARD_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -158,25 +106,55 @@ Packages = Mapping[tuple[str, str], ModelPackage]
 """Packages by name and version: names in order, the newest version of each first."""
 
 
-def find_packages(dirs: Iterable[Path] = ()) -> Packages:
+@dataclass(frozen=True)
+class Survey:
+    """What lies in the folders: packages whose cards can be read, and why others (`name/version`) cannot."""
+
+    packages: Packages
+    broken: Mapping[str, str]
+
+
+def survey(dirs: Iterable[Path] = ()) -> Survey:
     """Read the cards of all packages: the shipped ones, then those of `dirs`; the first of a version counts.
 
-    A directory without a readable card is left out with a warning, so that one bad package stops nobody.
+    A directory without a readable card is left out, so that one bad package stops nobody.
     """
     found: dict[tuple[str, str], ModelPackage] = {}
-    for root in (SHIPPED, *dirs):
-        for path in sorted(root.glob(f"*/*/{CARD}")):
-            try:
-                package = load_package(path.parent)
-            except ModelCorrupt as error:
-                log.warning(
-                    "package_ignored",
-                    extra={"package": str(path.parent), "reason": error.detail},
-                )
-                continue
-            found.setdefault((package.name, package.version), package)
+    broken: dict[str, str] = {}
+    for path in (path for root in (SHIPPED, *dirs) for path in _directories(root)):
+        try:
+            package = load_package(path)
+        except ModelCorrupt as error:
+            broken[f"{path.parent.name}/{path.name}"] = error.detail
+            continue
+        found.setdefault((package.name, package.version), package)
     by_version = sorted(found, key=lambda key: version_key(key[1]), reverse=True)
-    return {key: found[key] for key in sorted(by_version, key=lambda key: key[0])}
+    return Survey({key: found[key] for key in sorted(by_version, key=lambda key: key[0])}, broken)
+
+
+def find_packages(dirs: Iterable[Path] = ()) -> Packages:
+    """Return the packages that can be read, and warn of the others."""
+    found = survey(dirs)
+    for package, reason in found.broken.items():
+        log.warning("package_ignored", extra={"package": package, "reason": reason})
+    return found.packages
+
+
+def fingerprint(dirs: Iterable[Path] = ()) -> tuple[tuple[str, int, int], ...]:
+    """Return what differs as soon as a package is added, removed or replaced; reads no content."""
+    seen = []
+    for directory in (path for root in (SHIPPED, *dirs) for path in _directories(root)):
+        with contextlib.suppress(OSError):  # it is being removed just now
+            for file in sorted(directory.iterdir()):
+                status = file.stat()
+                seen.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(seen)
+
+
+def _directories(root: Path) -> list[Path]:
+    """Return the directories that hold a card; those that begin with a dot are being made or removed."""
+    found = (path.parent for path in root.glob(f"[!.]*/[!.]*/{CARD}"))
+    return sorted(found)
 
 
 def load_package(path: Path) -> ModelPackage:
@@ -186,43 +164,13 @@ def load_package(path: Path) -> ModelPackage:
         ModelCorrupt: there is no card, it is no card, or it belongs to another name or version.
     """
     try:
-        raw = (path / CARD).read_bytes()
-        card = json.loads(raw)
-    except (OSError, ValueError) as error:
+        with (path / CARD).open("rb") as file:
+            raw = file.read(MOST_CARD_BYTES + 1)
+        content = json.loads(raw) if len(raw) <= MOST_CARD_BYTES else None
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelCorrupt(f"The card of model package {path.name} cannot be read.") from error
-    _check_card(card, path)
-    return ModelPackage(
-        name=card["name"],
-        version=card["version"],
-        path=path,
-        card=cast("ModelCard", card),
-        sha256=hashlib.sha256(raw).hexdigest(),
-    )
-
-
-def _check_card(card: Any, path: Path) -> None:
-    """Refuse a card that the rest of the code would stumble over."""
-    try:
-        checked = _CARD_TYPE.validate_python(card)
-    except ValidationError as error:
-        places = sorted({".".join(map(str, part["loc"])) for part in error.errors()})
-        raise ModelCorrupt(
-            f"The card of model package {path.name} is wrong at {', '.join(places[:5])}."
-        ) from error
-    if (path.parent.name, path.name) != (checked["name"], checked["version"]):
-        raise ModelCorrupt(f"Model package {path.name} lies in the directory of another name or version.")
-    if not (NAME.fullmatch(checked["name"]) and NAME.fullmatch(checked["version"])):
-        raise ModelCorrupt("A model's name and version are letters, digits, dots, dashes and underscores.")
-    outputs = checked["outputs"]
-    if not set(checked["labels"]) <= set(outputs) or len(set(outputs)) != len(outputs):
-        raise ModelCorrupt(f"The labels of model {checked['name']} are not among its outputs.")
-    if any(Path(file).name != file for file in checked["files"]):
-        raise ModelCorrupt(f"A file of model {checked['name']} lies outside its package.")
-    channels = checked["input"]["shape"][0]
-    if len(checked["input"]["mean"]) != channels or len(checked["input"]["std"]) != channels:
-        raise ModelCorrupt(
-            f"Model {checked['name']} has means and deviations of other channels than its input."
-        )
+    card = checked_card(content, path)
+    return ModelPackage(card["name"], card["version"], path, card, hashlib.sha256(raw).hexdigest())
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:

@@ -1,0 +1,138 @@
+"""The card of a model package: what its keys are, and what no reader should stumble over."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,  # pydantic wants this one before Python 3.12
+    cast,
+)
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from shared.errors import ModelCorrupt
+
+CARD = "model.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class InputCard(TypedDict):
+    """What the network takes: `float32[N, *shape]`, of 8-bit values v: (v · scale − mean) / std a channel.
+
+    `batch` is N where the network was exported for one size of batch only.
+    """
+
+    shape: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    scale: Positive
+    mean: list[Finite]
+    std: list[Positive]
+    batch: NotRequired[Annotated[int, Field(gt=0)]]
+
+
+class PreparationCard(TypedDict):
+    """The function of `shared.vision` that makes the network's picture, and its version."""
+
+    name: str
+    version: str
+
+
+class ThresholdRow(TypedDict):
+    """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
+
+    `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration
+    images; `certified` says whether it lies at or under the target.
+    """
+
+    target_error: float
+    threshold: float
+    coverage: float
+    accepted: int
+    errors: int
+    error_upper: float
+    certified: bool
+
+
+class Metric(TypedDict):
+    """One measured figure and the data that it was measured on."""
+
+    name: str
+    data: str
+    value: float
+    count: int
+    note: NotRequired[str]
+
+
+class TrainingCard(TypedDict):
+    """How to make the same package again."""
+
+    command: str
+    seed: int
+    data: str
+    protocol: str
+
+
+class ModelCard(TypedDict):
+    """The content of `model.json`; `answers` says what the network gives, logits unless it is there."""
+
+    name: str
+    version: str
+    description: str
+    labels: Annotated[list[str], Field(min_length=1)]
+    outputs: list[str]
+    input: InputCard
+    preparation: PreparationCard
+    answers: NotRequired[Literal["logits", "probabilities"]]
+    temperature: Positive
+    default_target_error: Annotated[float, Field(gt=0, lt=1)]
+    thresholds: list[ThresholdRow]
+    calibration: str
+    metrics: list[Metric]
+    parameters: int
+    training: TrainingCard
+    licence: str
+    data_licence: str
+    files: dict[str, str]
+
+
+_CARD_TYPE = TypeAdapter(ModelCard)
+
+
+def checked_card(card: Any, path: Path) -> ModelCard:
+    """Return the card that lies at `<name>/<version>/`.
+
+    Raises:
+        ModelCorrupt: it is no card, or the rest of the code would stumble over it.
+    """
+    try:
+        checked = _CARD_TYPE.validate_python(card)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, part["loc"])) for part in error.errors()})
+        raise ModelCorrupt(
+            f"The card of model package {path.name} is wrong at {', '.join(places[:5])}."
+        ) from error
+    if (path.parent.name, path.name) != (checked["name"], checked["version"]):
+        raise ModelCorrupt(f"Model package {path.name} lies in the directory of another name or version.")
+    if not (NAME.fullmatch(checked["name"]) and NAME.fullmatch(checked["version"])):
+        raise ModelCorrupt("A model's name and version are letters, digits, dots, dashes and underscores.")
+    outputs = checked["outputs"]
+    if not set(checked["labels"]) <= set(outputs):
+        raise ModelCorrupt(f"The labels of model {checked['name']} are not among its outputs.")
+    if len(set(outputs)) != len(outputs) or len(set(checked["labels"])) != len(checked["labels"]):
+        raise ModelCorrupt(f"Model {checked['name']} has two outputs or two labels of the same name.")
+    if any(Path(file).name != file for file in checked["files"]):
+        raise ModelCorrupt(f"A file of model {checked['name']} lies outside its package.")
+    channels = checked["input"]["shape"][0]
+    if len(checked["input"]["mean"]) != channels or len(checked["input"]["std"]) != channels:
+        raise ModelCorrupt(
+            f"Model {checked['name']} has means and deviations of other channels than its input."
+        )
+    return cast("ModelCard", card)
