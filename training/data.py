@@ -46,7 +46,7 @@ def load(data_dir: Path, part: str) -> Set:
         FileNotFoundError: a file is missing.
         ValueError: a file is no idx file of the announced size.
     """
-    image_file, label_file = (_find(data_dir, name) for name in FILES[part])
+    image_file, label_file = (find_idx(data_dir, name) for name in FILES[part])
     images = np.stack([item.image for item in prepare_many(read_idx(image_file))])
     return Set(images, read_idx(label_file).astype(np.int64))
 
@@ -61,7 +61,7 @@ def fetch(data_dir: Path) -> None:
     MNIST(str(data_dir), train=True, download=True)
 
 
-def _find(data_dir: Path, name: str) -> Path:
+def find_idx(data_dir: Path, name: str) -> Path:
     """Find an idx file, packed or not, in the folder or where torchvision puts it."""
     for folder in (data_dir, data_dir / "MNIST" / "raw"):
         for path in (folder / name, folder / f"{name}.gz"):

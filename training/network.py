@@ -1,23 +1,30 @@
-"""The network: five small convolutions that halve the picture early, made for one CPU core."""
+"""The network: five small convolutions that halve the picture at once, made for one CPU core."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SIDE = 28
-LAYERS: tuple[tuple[int, int], ...] = ((16, 1), (32, 2), (64, 2), (64, 1), (96, 2))
-"""Channels and stride of each 3×3 convolution; 28 → 28 → 14 → 7 → 7 → 4 pixels, 4.6M products."""
+DIGITS = 10
+JUNK = 10
+"""Index of the output that stands for everything that is no digit."""
+OUTPUTS = 11
+WIDTHS = (32, 32, 64, 64, 96)
+STRIDES = (2, 1, 2, 1, 2)
+"""Of each 3×3 convolution: 28 → 14 → 14 → 7 → 7 → 4 pixels, 5.5M products at the usual widths."""
 
 
 class DigitNet(nn.Module):
     """Map float images (N, 1, 28, 28) in 0..1 to logits (N, outputs)."""
 
-    def __init__(self, outputs: int = 10, dropout: float = 0.3) -> None:
+    def __init__(self, outputs: int = OUTPUTS, dropout: float = 0.3, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.features = nn.Sequential()
         channels, side = 1, SIDE
-        for index, (width, stride) in enumerate(LAYERS):
+        for index, (width, stride) in enumerate(zip(widths, STRIDES, strict=True)):
             self.features.add_module(f"conv{index}", nn.Conv2d(channels, width, 3, stride, 1, bias=False))
             self.features.add_module(f"norm{index}", nn.BatchNorm2d(width))
             self.features.add_module(f"relu{index}", nn.ReLU(inplace=True))
@@ -52,3 +59,13 @@ def _fuse(conv: nn.Module, norm: nn.Module) -> nn.Module:
 def count_parameters(network: nn.Module) -> int:
     """Count what was learned."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_products(widths: Sequence[int] = WIDTHS, outputs: int = OUTPUTS) -> int:
+    """Count the multiplications of one image."""
+    channels, side, total = 1, SIDE, 0
+    for width, stride in zip(widths, STRIDES, strict=True):
+        side = -(-side // stride)
+        total += side * side * 9 * channels * width
+        channels = width
+    return total + channels * side * side * outputs

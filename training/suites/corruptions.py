@@ -1,0 +1,44 @@
+"""MNIST-C: the test digits under fifteen corruptions, each sent as a 28×28 picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.suites.draw import ACCURACY, by_group, mean_of_groups, trust, worst_group
+from training.suites.mnist import test_digits
+from training.suites.mnist_c import CORRUPTIONS, corrupt
+from training.suites.suite import Bools, Figure, Preparer, Result, Sources, Suite
+
+NAME = "MNIST-C"
+MEAN, WORST, ALONE = "mean_accuracy", "worst_accuracy", "network_alone"
+
+
+def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None = None) -> Suite:
+    """Corrupt and prepare the test digits in every way.
+
+    Raises:
+        MissingDataError: MNIST's idx files are not there.
+    """
+    digits = test_digits(sources, limit)
+    raw = np.concatenate([corrupt(digits.images, name, seed=seed) for name in CORRUPTIONS])
+    groups = [name for name in CORRUPTIONS for _ in digits.labels]
+    return Suite(NAME, prepare(raw), np.tile(digits.labels, len(CORRUPTIONS)), groups, raw)
+
+
+def figures(result: Result) -> list[Figure]:
+    """Return accuracy by corruption, as served and of the network without preparation, and trust."""
+    served = [
+        mean_of_groups(MEAN, result, result.right),
+        worst_group(WORST, result, result.right),
+        *by_group(ACCURACY, result, result.right),
+    ]
+    alone = _alone(result)
+    unprepared = [mean_of_groups(f"{ALONE} {MEAN}", result, alone), *by_group(ALONE, result, alone)]
+    return [*trust(result), *served, *unprepared]
+
+
+def _alone(result: Result) -> Bools:
+    """Say which answers the network gets right without preparation."""
+    if result.alone is None:
+        raise ValueError("the suite was read without asking the network alone")
+    return np.asarray(result.alone.prediction == result.suite.labels, np.bool_)
