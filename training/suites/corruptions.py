@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.suites.draw import ACCURACY, by_group, mean_of_groups, trust, worst_group
-from training.suites.mnist import test_digits
+from training.suites.mnist import clean_digits
 from training.suites.mnist_c import CORRUPTIONS, corrupt
 from training.suites.suite import Bools, Figure, Preparer, Result, Sources, Suite
 
@@ -19,7 +19,7 @@ def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None =
     Raises:
         MissingDataError: MNIST's idx files are not there.
     """
-    digits = test_digits(sources, limit)
+    digits = clean_digits(sources, limit)
     raw = np.concatenate([corrupt(digits.images, name, seed=seed) for name in CORRUPTIONS])
     groups = [name for name in CORRUPTIONS for _ in digits.labels]
     return Suite(NAME, prepare(raw), np.tile(digits.labels, len(CORRUPTIONS)), groups, raw)

@@ -20,11 +20,11 @@ def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None =
     Raises:
         MissingDataError: the idx files are not there.
     """
-    digits = test_digits(sources, limit)
+    digits = clean_digits(sources, limit)
     return Suite(NAME, prepare(digits.images), digits.labels, raw=digits.images)
 
 
-def test_digits(sources: Sources, limit: int | None = None) -> Set:
+def clean_digits(sources: Sources, limit: int | None = None) -> Set:
     """Return the test digits before preparation: all, or so many from first to last.
 
     Raises:
