@@ -12,7 +12,7 @@ from typing import (
     cast,
 )
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from shared.errors import ModelCorrupt
@@ -45,11 +45,42 @@ class PreparationCard(TypedDict):
     version: str
 
 
+class FeatureCard(TypedDict):
+    """One thing that confidence is drawn from, by its name in `shared.vision.confidence`.
+
+    Its value is standardised by `centre` and `scale`. `weight` is never negative: each feature is told so that
+    more of it never makes an answer less sure.
+    """
+
+    name: Literal[
+        "certainty", "margin", "no_junk", "energy", "usual_ink", "usual_stroke", "few_pieces", "clear_border"
+    ]
+    centre: Annotated[float, Field(ge=-1e3, le=1e3)]
+    scale: Annotated[float, Field(ge=1e-3, le=1e3)]
+    weight: Annotated[float, Field(ge=0, le=1e3)]
+
+
+def _named_once(features: list[FeatureCard]) -> list[FeatureCard]:
+    """Refuse a feature that is named twice."""
+    if len({feature["name"] for feature in features}) != len(features):
+        raise ValueError("a feature is named twice")
+    return features
+
+
+class ConfidenceCard(TypedDict):
+    """A logistic regression from features of an answer to the probability that it is right."""
+
+    bias: Annotated[float, Field(ge=-1e3, le=1e3)]
+    features: Annotated[list[FeatureCard], Field(min_length=1), AfterValidator(_named_once)]
+
+
 class ThresholdRow(TypedDict):
     """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
 
     `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration
-    images; `certified` says whether it lies at or under the target.
+    images; `certified` says whether it lies at or under the target. Where the images come from known writers,
+    `design_effect` says how many times too large their number is, because one hand's errors come together.
+    `coverage_by_kind` tells the share accepted of clean pictures, worn ones and so on.
     """
 
     target_error: float
@@ -59,6 +90,8 @@ class ThresholdRow(TypedDict):
     errors: int
     error_upper: float
     certified: bool
+    design_effect: NotRequired[float]
+    coverage_by_kind: NotRequired[dict[str, float]]
 
 
 class Metric(TypedDict):
@@ -81,7 +114,10 @@ class TrainingCard(TypedDict):
 
 
 class ModelCard(TypedDict):
-    """The content of `model.json`; `answers` says what the network gives, logits unless it is there."""
+    """The content of `model.json`; `answers` says what the network gives, logits unless it is there.
+
+    Without `confidence` the greatest probability is the confidence.
+    """
 
     name: str
     version: str
@@ -92,6 +128,7 @@ class ModelCard(TypedDict):
     preparation: PreparationCard
     answers: NotRequired[Literal["logits", "probabilities"]]
     temperature: Positive
+    confidence: NotRequired[ConfidenceCard]
     default_target_error: Annotated[float, Field(gt=0, lt=1)]
     thresholds: list[ThresholdRow]
     calibration: str

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import ModelError
 from shared.packages import ModelPackage
+from shared.vision.confidence import confidence as believed
 from shared.vision.prepare import BLANK, Prepared
 
 Floats = NDArray[np.float32]
@@ -64,24 +66,29 @@ def read(
     """Read pictures with a network's function from batch to logits, without temperature.
 
     `target_error` is one for all or one an image, None the card's default. Blank pictures never
-    reach the network.
+    reach the network. An answer is accepted when its confidence reaches the threshold of its target error and
+    the picture gives no reason to look. A doubtful answer that is rather no digit than another one says so.
+
+    Raises:
+        ModelError: the network's answer is not finite.
     """
-    count, labels = len(prepared), package.labels
-    probabilities = np.zeros((count, len(package.outputs)), np.float32)
+    count, outputs = len(prepared), package.outputs
+    logits = np.zeros((count, len(outputs)), np.float32)
     readable = np.array([BLANK not in item.reasons for item in prepared], bool)
     chosen = np.flatnonzero(readable)
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
-        logits = infer(to_batch(package, [prepared[index] for index in part]))
-        probabilities[part] = softmax(logits, package.card["temperature"])
-    best = probabilities.argmax(axis=1) if count else np.zeros(0, np.intp)
-    public = np.array([labels.index(name) if name in labels else -1 for name in package.outputs], np.int16)
-    prediction = np.where(readable, public[best], np.int16(-1)).astype(np.int16)
-    confidence = probabilities.max(axis=1, initial=0.0)
+        logits[part] = infer(to_batch(package, [prepared[index] for index in part]))
+    if not np.isfinite(logits).all():
+        raise ModelError("The model's answer is not a number.")
+    probabilities = softmax(logits, package.card["temperature"])
+    probabilities[~readable] = 0
+    order = [outputs.index(name) for name in package.labels]
+    prediction = np.where(readable, predict(package, logits), np.int16(-1)).astype(np.int16)
+    confidence = believe(package, logits, probabilities, prepared)
     confidence[prediction < 0] = np.nan
     sure = confidence >= _thresholds(package, target_error, count)
-    order = [package.outputs.index(name) for name in labels]
-    reasons = _reasons(prepared, prediction, sure)
+    reasons = _reasons(prepared, prediction, sure, _like_junk(package, logits))
     return Readings(
         prediction=prediction,
         confidence=confidence,
@@ -89,6 +96,39 @@ def read(
         accept=np.array([not why for why in reasons], bool),
         reasons=reasons,
     )
+
+
+def predict(package: ModelPackage, logits: Floats) -> NDArray[np.int16]:
+    """Return the label's index of each image's greatest logit, −1 where that output is no label."""
+    labels = package.labels
+    place = np.array([labels.index(name) if name in labels else -1 for name in package.outputs], np.int16)
+    return np.asarray(place[logits.argmax(axis=1)], np.int16)
+
+
+def believe(
+    package: ModelPackage, logits: Floats, probabilities: Floats, prepared: Sequence[Prepared]
+) -> Floats:
+    """Return the probability of being right as the card makes it: by its regression, or the greatest one."""
+    card = package.card.get("confidence")
+    if card is None:
+        return np.asarray(probabilities.max(axis=1, initial=0.0), np.float32)
+    scaled = logits.astype(np.float64) / package.card["temperature"]
+    return believed(card, scaled, public_outputs(package), prepared)
+
+
+def public_outputs(package: ModelPackage) -> NDArray[np.bool_]:
+    """Say of each output of the network whether it is a label; the others are junk."""
+    return np.isin(package.outputs, package.labels)
+
+
+def _like_junk(package: ModelPackage, logits: Floats) -> NDArray[np.bool_]:
+    """Say of each image whether, but for the best label, nothing is as likely as that it is none."""
+    public = public_outputs(package)
+    if public.all() or not len(logits):
+        return np.zeros(len(logits), np.bool_)
+    junk, labels = logits[:, ~public].max(axis=1), np.sort(logits[:, public], axis=1)
+    second = labels[:, -2] if labels.shape[1] > 1 else np.full(len(logits), -np.inf)
+    return np.asarray(junk > second, np.bool_)
 
 
 def softmax(logits: Floats, temperature: float) -> Floats:
@@ -109,13 +149,17 @@ def _thresholds(
 
 
 def _reasons(
-    prepared: Sequence[Prepared], prediction: NDArray[np.int16], sure: NDArray[np.bool_]
+    prepared: Sequence[Prepared],
+    prediction: NDArray[np.int16],
+    sure: NDArray[np.bool_],
+    like_junk: NDArray[np.bool_],
 ) -> list[tuple[str, ...]]:
-    """Join the picture's reasons with the network's."""
+    """Join the picture's reasons with the network's; of a blank the network knows nothing."""
     reasons = [item.reasons for item in prepared]
     for index in np.flatnonzero(~sure):
         if BLANK in reasons[index]:
             continue
-        why = NOT_A_DIGIT if prediction[index] < 0 else LOW_CONFIDENCE
-        reasons[index] = (*reasons[index], why)
+        found = (LOW_CONFIDENCE,) if prediction[index] >= 0 else ()
+        doubt = (NOT_A_DIGIT,) if prediction[index] < 0 or like_junk[index] else ()
+        reasons[index] = tuple(dict.fromkeys((*reasons[index], *found, *doubt)))
     return reasons
