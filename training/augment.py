@@ -40,7 +40,6 @@ class Augmentation:
     line_share: float = 0.10
     noise_share: float = 0.20
     light_share: float = 0.15
-    untouched_share: float = 0.12
 
     def scaled(self, strength: float) -> Augmentation:
         """Return the same with every bend and every share times `strength`; shares end at 0.6."""
@@ -53,20 +52,17 @@ class Augmentation:
 
 def augmentation(how: Augmentation) -> v2.Transform:
     """Return the transform of float batches (N, 1, 28, 28) in 0..1, light on dark."""
-    return _Spare(
-        v2.Compose(
-            [
-                Bend(how),
-                Pen(how.pen_share),
-                Cut(how.cut_share),
-                Line(how.line_share),
-                Rescale(how.rescale_share),
-                Blur(how.blur_share),
-                Light(how.light_share),
-                Noise(how.noise_share),
-            ]
-        ),
-        how.untouched_share,
+    return v2.Compose(
+        [
+            Bend(how),
+            Pen(how.pen_share),
+            Cut(how.cut_share),
+            Line(how.line_share),
+            Rescale(how.rescale_share),
+            Blur(how.blur_share),
+            Light(how.light_share),
+            Noise(how.noise_share),
+        ]
     )
 
 
@@ -98,18 +94,6 @@ class _Batch(v2.Transform):  # type: ignore[misc]  # torchvision has no types
     def change(self, images: Tensor) -> Tensor:
         """Change all given images."""
         raise NotImplementedError
-
-
-class _Spare(v2.Transform):  # type: ignore[misc]
-    """Leave a share of the batch out of everything."""
-
-    def __init__(self, inner: v2.Transform, share: float) -> None:
-        super().__init__()
-        self.inner, self.share = inner, share
-
-    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
-        """Transform all, then put the spared ones back."""
-        return torch.where(_chosen(len(inpt), self.share), inpt, self.inner(inpt))
 
 
 class Bend(v2.Transform):  # type: ignore[misc]

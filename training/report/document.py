@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class Table:
 
     caption: str
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     folded: bool = False
 
 
@@ -50,7 +51,7 @@ class Gallery:
 
     name: str
     caption: str
-    pictures: list[Picture]
+    pictures: Sequence[Picture]
 
 
 Block = Text | Table | Plot | Gallery
@@ -61,7 +62,7 @@ class Section:
     """A heading and what stands under it."""
 
     title: str
-    blocks: list[Block]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -69,4 +70,4 @@ class Document:
     """A title and sections."""
 
     title: str
-    sections: list[Section] = field(default_factory=list)
+    sections: Sequence[Section]

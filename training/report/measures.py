@@ -23,7 +23,7 @@ class ClassRow(NamedTuple):
     """Precision, recall and F1 of one label; NaN where nothing was predicted or nothing was there."""
 
     label: str
-    count: int
+    pictures: int
     precision: float
     recall: float
     f1: float
@@ -32,7 +32,7 @@ class ClassRow(NamedTuple):
 class Bin(NamedTuple):
     """Readings of one range of confidence: their number, mean confidence, share right and its 95 % interval."""
 
-    count: int
+    readings: int
     confidence: float
     accuracy: float
     low: float
@@ -61,7 +61,7 @@ class GroupRow(NamedTuple):
     """One kind of picture; `good` are right answers, or refusals where every answer is wrong."""
 
     group: str
-    count: int
+    pictures: int
     good: float
     accepted: float
     errors: int
@@ -79,7 +79,7 @@ def right(readings: Readings, labels: Labels) -> NDArray[np.bool_]:
 
 def good(readings: Readings, labels: Labels) -> NDArray[np.bool_]:
     """Say which readings are as they should be: the true label, or a refusal of what is no digit."""
-    return np.where(labels >= 0, right(readings, labels), ~readings.accept)
+    return np.asarray(np.where(labels >= 0, right(readings, labels), ~readings.accept), np.bool_)
 
 
 def confusion(readings: Readings, labels: Labels, classes: int) -> Counts:
@@ -116,8 +116,8 @@ def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
     """Return the expected calibration error over the bins (Naeini et al., AAAI 2015)."""
-    total = sum(part.count for part in bins)
-    return ratio(sum(part.count * abs(part.accuracy - part.confidence) for part in bins), total)
+    total = sum(part.readings for part in bins)
+    return ratio(sum(part.readings * abs(part.accuracy - part.confidence) for part in bins), total)
 
 
 def scores(readings: Readings) -> Reals:

@@ -11,11 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from matplotlib.typing import RcKeyType
 
 from training.report.measures import Bin, Counts, Curve, Point
 
 INK, ACCENT, WARN, PALE = "#1f2933", "#1769aa", "#b3261e", "#9fb3c8"
-STYLE = {
+STYLE: dict[RcKeyType, object] = {
     "svg.hashsalt": "inkqueue",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
@@ -81,7 +82,7 @@ def reliability_plot(bins: Sequence[Bin]) -> str:
         )
         upper.set(ylabel="share right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         upper.legend(loc="upper left", frameon=False)
-        _counts(lower, where, [part.count for part in bins])
+        _counts(lower, where, [part.readings for part in bins])
     return made.svg
 
 
@@ -96,11 +97,7 @@ def risk_plot(curve: Curve, points: Sequence[Point]) -> str:
     """Draw the error among the accepted against coverage, with the points of the threshold table."""
     with drawing(5.2, 3.6) as made:
         axes = made.figure.subplots()
-        keep = (
-            np.unique(np.linspace(0, len(curve.risk) - 1, WIDEST_CURVE).astype(int))
-            if len(curve.risk)
-            else []
-        )
+        keep = np.unique(np.linspace(0, len(curve.risk) - 1, WIDEST_CURVE).astype(int))
         axes.plot(curve.coverage[keep], curve.risk[keep], color=ACCENT, drawstyle="steps-post", label="risk")
         shown = [point for point in points if point.accepted]
         risks = [point.errors / point.accepted for point in shown]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from training.suites.interval import exact_interval, mean_interval
@@ -17,29 +20,27 @@ def share(name: str, suite: str, hits: Bools, note: str = "") -> Figure:
     return Figure(name, suite, hit / max(count, 1), count, low, high, note)
 
 
-def mean_of_groups(name: str, result: Result, hits: Bools) -> Figure:
+def mean_of_groups(name: str, result: Result, hits: Bools, only: Sequence[str] | None = None) -> Figure:
     """Return the plain mean of the groups' shares."""
-    groups = [hits[result.suite.members(group)] for group in result.suite.group_names]
-    shares = [(int(group.sum()), len(group)) for group in groups]
-    mean = float(np.mean([hit / count for hit, count in shares]))
-    return Figure(
-        name, result.suite.name, mean, len(hits), *mean_interval(shares), f"mean of {len(groups)} groups"
-    )
+    each = by_group(name, result, hits, only)
+    shares = [(round(figure.value * figure.count), figure.count) for figure in each]
+    mean = float(np.mean([figure.value for figure in each]))
+    count, note = sum(figure.count for figure in each), f"mean of {len(each)} groups"
+    return Figure(name, result.suite.name, mean, count, *mean_interval(shares), note)
 
 
-def worst_group(name: str, result: Result, hits: Bools) -> Figure:
+def worst_group(name: str, result: Result, hits: Bools, only: Sequence[str] | None = None) -> Figure:
     """Return the least of the groups' shares, with the group's name as its note."""
-    figures = by_group(name, result, hits)
-    worst = min(figures, key=lambda figure: figure.value)
-    return Figure(name, worst.suite, worst.value, worst.count, worst.low, worst.high, worst.note)
+    worst = min(by_group(name, result, hits, only), key=lambda figure: figure.value)
+    return replace(worst, name=name)
 
 
-def by_group(name: str, result: Result, hits: Bools) -> list[Figure]:
-    """Return the share of hits in each group, the group's name in the figure's and in its note."""
+def by_group(name: str, result: Result, hits: Bools, only: Sequence[str] | None = None) -> list[Figure]:
+    """Return the share of hits in each group, or in those named; the group's name is the note."""
     suite = result.suite
     return [
         share(f"{name} of {group}", suite.name, hits[suite.members(group)], group)
-        for group in suite.group_names
+        for group in (suite.group_names if only is None else only)
     ]
 
 

@@ -1,0 +1,127 @@
+"""A stock of pictures for training: digits on pages and junk, prepared once and kept beside the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from shared.vision import Prepared, prepare
+from shared.vision.prepare import BLANK
+from training import junk, scenes
+from training.data import Images, Labels, Set
+from training.network import JUNK
+
+PREPARATION = ("digits", "2")
+PART = 2000
+"""Pictures that one process draws from one seed; the stock is the same however many processes there are."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How many pictures of each sort, and the seed that decides them all."""
+
+    scenes: int = 120_000
+    junk: int = 60_000
+    seed: int = 1
+
+
+class Drawn(NamedTuple):
+    """Prepared pictures with the label each should get: a digit, or `JUNK`."""
+
+    prepared: list[Prepared]
+    labels: Labels
+
+
+def stock(digits: Set, what: Stock, folder: Path | None = None, *, processes: int | None = None) -> Set:
+    """Return scenes and junk made of the given digits, from the folder's file if it is of the same making.
+
+    Blank pictures are left out: they never reach a network. So there are a little fewer than asked for.
+    """
+    path = folder / f"stock-{_key(digits, what)}.npz" if folder else None
+    if path and path.is_file():
+        with np.load(path) as saved:
+            return Set(saved["images"], saved["labels"])
+    made = draw(digits, what, processes=processes)
+    kept = [index for index, item in enumerate(made.prepared) if BLANK not in item.reasons]
+    result = Set(np.stack([made.prepared[index].image for index in kept]), made.labels[kept])
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}")
+        with temporary.open("wb") as file:
+            np.savez(file, images=result.images, labels=result.labels)
+        temporary.replace(path)
+    return result
+
+
+def draw(digits: Set, what: Stock, *, processes: int | None = None) -> Drawn:
+    """Draw and prepare scenes, then junk, blanks included; the same for the same seed."""
+    sizes = [("scenes", part) for part in _parts(what.scenes)] + [
+        ("junk", part) for part in _parts(what.junk)
+    ]
+    seeds = np.random.SeedSequence(what.seed).spawn(len(sizes))
+    tasks = [(kind, size, seed) for (kind, size), seed in zip(sizes, seeds, strict=True)]
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (digits,)) as pool:
+        results = list(pool.imap(_draw_part, tasks))
+    prepared = [item for part in results for item in part.prepared]
+    return Drawn(
+        prepared, np.concatenate([part.labels for part in results]) if results else digits.labels[:0]
+    )
+
+
+def on_pages(images: Images, seed: int) -> list[Prepared]:
+    """Write each digit (N, 28, 28) once on a page of its own and prepare it; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    name, version = PREPARATION
+    return [prepare(scenes.write(image, rng), name=name, version=version) for image in images]
+
+
+def nothing(digits: Images, count: int, seed: int) -> list[Prepared]:
+    """Draw and prepare so many pictures that are no digit; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    name, version = PREPARATION
+    return [prepare(junk.draw(digits, rng), name=name, version=version) for _ in range(count)]
+
+
+def _parts(count: int) -> Iterator[int]:
+    """Part a count into portions of one seed each."""
+    for start in range(0, count, PART):
+        yield min(PART, count - start)
+
+
+def _key(digits: Set, what: Stock) -> str:
+    """Name everything that decides the stock: digits, counts, seed, and the code that draws and prepares."""
+    digest = hashlib.sha256(json.dumps([asdict(what), PREPARATION]).encode())
+    digest.update(digits.images.tobytes())
+    root = Path(__file__).resolve().parent
+    sources = [root / f"{name}.py" for name in ("scenes", "paper", "junk", "letters", "bank")]
+    for source in [*sources, *sorted((root.parent / "shared" / "vision").glob("*.py"))]:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_digits: Set
+
+
+def _start(digits: Set) -> None:
+    """Give a process the digits, and keep it to one core."""
+    global _digits
+    _digits = digits
+    cv2.setNumThreads(1)
+
+
+def _draw_part(task: tuple[str, int, np.random.SeedSequence]) -> Drawn:
+    """Draw one portion."""
+    kind, size, seed = task
+    number = int(seed.generate_state(1)[0])
+    if kind == "junk":
+        return Drawn(nothing(_digits.images, size, number), np.full(size, JUNK, np.int64))
+    chosen = np.random.default_rng(number).integers(len(_digits.labels), size=size)
+    return Drawn(on_pages(_digits.images[chosen], number), _digits.labels[chosen])

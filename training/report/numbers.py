@@ -1,0 +1,24 @@
+"""How numbers are written in a report."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "–"
+
+
+def share(value: float, digits: int = 2) -> str:
+    """Write a share as a percentage, a dash for none."""
+    return NONE if math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Write a number to so many significant digits, a dash for none."""
+    if math.isnan(value):
+        return NONE
+    return "never" if math.isinf(value) else f"{value:.{digits}g}"
+
+
+def count(value: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return f"{value:,}"
