@@ -65,7 +65,7 @@ def at_size(side: int) -> Change:
 def off_centre(image: Pixels, generator: Generator) -> Pixels:
     """Show it somewhere on a sheet with margins of up to three times its size."""
     digit = 255 - enlarge(image, SHEET)
-    left, top, right, bottom = generator.integers(0, 3 * SHEET // 2, 4)
+    left, top, right, bottom = generator.integers(0, 3 * SHEET, 4)
     return np.asarray(
         cv2.copyMakeBorder(
             digit, int(top), int(bottom), int(left), int(right), cv2.BORDER_CONSTANT, value=255
@@ -93,5 +93,6 @@ def pen_width(ink: Pixels) -> int:
 
 def as_jpeg(image: Pixels, _: Generator) -> Pixels:
     """Show it after a strong JPEG compression."""
-    _, data = cv2.imencode(".jpg", 255 - enlarge(image, SHEET), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    data = cv2.imencode(".jpg", 255 - enlarge(image, SHEET), quality)[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)

@@ -49,10 +49,10 @@ def slope(height: int, width: int, angle: float, least: float) -> Floats:
 
 def _vignette(height: int, width: int, loss: float) -> Floats:
     """Return light that falls off to the corners."""
-    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]  # type: ignore[misc]  # complex steps count
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     return np.asarray(1 - loss * (rows**2 + columns**2) / 2, np.float64)
 
 
-def to_bytes(values: Floats) -> Pixels:
+def to_bytes(values: NDArray[np.generic]) -> Pixels:
     """Round and clip to uint8."""
     return np.asarray(values, np.float64).round().clip(0, 255).astype(np.uint8)

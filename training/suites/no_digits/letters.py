@@ -82,7 +82,7 @@ def written(generator: Generator) -> Pixels:
     strokes = WRITTEN[str(generator.choice(list(WRITTEN)))].split("|")
     thickness = int(generator.integers(4, 12))
     for stroke in strokes:
-        corners = np.array([[int(column), int(row)] for column, row in stroke.split()], np.float64)
+        corners = np.array([list(map(int, corner)) for corner in stroke.split()], np.float64)
         corners += generator.normal(0, 0.14, corners.shape)
         draw(sheet, smooth(corners, 2) * (12.0, 10.0) + (40.0, 28.0), thickness)
     return _bend(sheet, generator)
