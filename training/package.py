@@ -12,10 +12,11 @@ from torch import nn
 from shared.packages import CARD, InputCard, Metric, ModelCard, PreparationCard, TrainingCard
 from shared.vision.prepare import DIGITS
 from shared.vision.readings import softmax
-from training.calibrate import fit_temperature, threshold_table
+from training.calibrate import fit_temperature
 from training.data import Set
 from training.export import ONNX, PT2, export
 from training.network import DigitNet, count_parameters, fold
+from training.thresholds import threshold_table
 from training.train import Recipe, infer
 
 LABELS = tuple("0123456789")

@@ -1,0 +1,189 @@
+"""For each target error the least confidence from which it is kept, with proof where the images suffice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.cards import ThresholdRow
+from training.calibrate import LEVEL, at_most, upper_bound
+
+TARGETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+STEPS = 500
+"""Thresholds that are tried between the surer half of the answers and all of them."""
+_DIGITS = 1e6
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """N calibration answers.
+
+    `confidence`: NaN where nothing could be accepted whatever the threshold. `right` is false for junk.
+    `groups` names the writer, or whatever else errors come in clusters of; `kinds` the kind of material.
+    """
+
+    confidence: NDArray[np.float64]
+    right: Bools
+    groups: NDArray[np.int64] | None
+    kinds: Sequence[str] | None
+
+    def tally(self, threshold: float) -> Tally:
+        """Count what a threshold accepts."""
+        accepted = self.confidence >= threshold
+        wrong = accepted & ~self.right
+        effect = _design_effect(accepted, wrong, self.groups)
+        return Tally(int(accepted.sum()), int(wrong.sum()), effect)
+
+    def keeps_every_kind(self, threshold: float, target: float) -> bool:
+        """Say whether no kind is seen to be over the target that has images enough to expect one error."""
+        accepted = self.confidence >= threshold
+        for kind in dict.fromkeys(self.kinds or ()):
+            chosen = accepted & (np.asarray(self.kinds) == kind)
+            errors, count = int((chosen & ~self.right).sum()), int(chosen.sum())
+            if count * target >= 1 and errors > count * target:
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one threshold accepts: answers, wrong ones, and how much their clustering weakens the count."""
+
+    accepted: int
+    errors: int
+    effect: float
+
+    @property
+    def effective(self) -> tuple[int, int]:
+        """Return errors and answers as if independent, rounded to the safe side (Korn and Graubard 1998)."""
+        return math.ceil(self.errors / self.effect - 1e-9), math.floor(self.accepted / self.effect)
+
+    @property
+    def bound(self) -> float:
+        """Return the upper bound of the error rate."""
+        errors, count = self.effective
+        return upper_bound(errors, count) if count else 1.0
+
+    def keeps(self, target: float) -> bool:
+        """Say whether the bound lies at or under a target, without searching for it."""
+        errors, count = self.effective
+        return count > errors and at_most(errors, count, target) <= 1 - LEVEL
+
+
+def threshold_table(
+    confidence: NDArray[np.floating],
+    right: Bools,
+    targets: Sequence[float] = TARGETS,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    kinds: Sequence[str] | None = None,
+) -> list[ThresholdRow]:
+    """Return for each target the least threshold whose bound keeps it.
+
+    Thresholds are tried from the surer half of the answers downwards, and the first that fails ends the
+    search: so tested, one after the other in an order that knows nothing of right and wrong, the last success
+    holds at the level of a single test (fixed-sequence testing; Angelopoulos et al., "Learn then Test",
+    arXiv 2110.01052). With `kinds` a threshold is taken only if none of them is over the target by itself: the
+    easy may not pay for the hard. With `groups` the numbers are divided by the design effect.
+
+    Where the images are too few to certify a target, the threshold lies half-way between the surest error and
+    certainty, and the row says `certified: false` with the bound that does hold.
+    """
+    answers = Answers(np.asarray(confidence, np.float64), right, groups, kinds)
+    ordered = sorted(targets)
+    found = [_certified(answers, target) for target in ordered]
+    surest = answers.confidence[~right & np.isfinite(answers.confidence)].max(initial=0.0)
+    thresholds = _in_order(found, _round_up(1 - (1 - float(surest)) / 2))
+    return [_row(target, threshold, answers) for target, threshold in zip(ordered, thresholds, strict=True)]
+
+
+def _certified(answers: Answers, target: float) -> float | None:
+    """Return the least threshold that is proved to keep a target."""
+    best: float | None = None
+    for threshold in _candidates(answers.confidence, target):
+        if not answers.tally(threshold).keeps(target):
+            break
+        if answers.keeps_every_kind(threshold, target):
+            best = threshold
+    return best
+
+
+def _candidates(confidence: NDArray[np.float64], target: float) -> list[float]:
+    """Return thresholds to be tried, strictest first, chosen by how many answers they accept alone.
+
+    The first accepts half of the answers, or as many as may certify the target with one error among them.
+    """
+    surest_first = -np.sort(-confidence[np.isfinite(confidence)])
+    total = len(surest_first)
+    start = max(total / 2, min(0.9 * total, 4.75 / target))
+    sizes = np.unique(np.linspace(start, total, STEPS + 1).astype(int))
+    rounded = {_round_up(float(surest_first[size - 1])) for size in sizes if size}
+    enough = [one for one in rounded if int((surest_first >= one).sum()) >= 0.9 * start]
+    return sorted(enough, reverse=True)
+
+
+def _in_order(certified: Sequence[float | None], surest: float) -> list[float]:
+    """Fill the gaps, and let no larger target have a larger threshold: what keeps less keeps more."""
+    least = max((one for one in certified if one is not None), default=0.0)
+    filled = [max(surest, least) if one is None else one for one in certified]
+    return [min(filled[: place + 1]) for place in range(len(filled))]
+
+
+def _round_up(threshold: float) -> float:
+    """Round to six digits, never down."""
+    return min(math.ceil(threshold * _DIGITS) / _DIGITS, 1.0)
+
+
+def _row(target: float, threshold: float, answers: Answers) -> ThresholdRow:
+    """Measure one threshold."""
+    tally = answers.tally(threshold)
+    row = ThresholdRow(
+        target_error=target,
+        threshold=threshold,
+        coverage=round(tally.accepted / len(answers.right), 4),
+        accepted=tally.accepted,
+        errors=tally.errors,
+        error_upper=_rounded(tally.bound),
+        certified=tally.bound <= target,
+    )
+    if answers.groups is not None:
+        row["design_effect"] = round(tally.effect, 3)
+    if answers.kinds is not None:
+        row["coverage_by_kind"] = _by_kind(threshold, answers)
+    return row
+
+
+def _rounded(bound: float) -> float:
+    """Round a bound to three digits, never down, so that the card says no less than was computed."""
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 2)
+    return float(f"{math.ceil(bound / unit - 1e-9) * unit:.3g}")
+
+
+def _by_kind(threshold: float, answers: Answers) -> dict[str, float]:
+    """Return the share accepted of each kind."""
+    accepted, kinds = answers.confidence >= threshold, np.asarray(answers.kinds)
+    return {kind: round(float(accepted[kinds == kind].mean()), 4) for kind in dict.fromkeys(kinds.tolist())}
+
+
+def _design_effect(accepted: Bools, wrong: Bools, groups: NDArray[np.int64] | None) -> float:
+    """Return how many times more the error rate varies than if every answer stood alone, at least 1.
+
+    The variance of the rate between groups over that of independent answers (Kish, "Survey Sampling", 1965).
+    """
+    if groups is None or wrong.sum() < 2:
+        return 1.0
+    places = np.unique(groups, return_inverse=True)[1]
+    errors = np.bincount(places[wrong], minlength=places.max() + 1)
+    counts = np.bincount(places[accepted], minlength=places.max() + 1)
+    rate = wrong.sum() / accepted.sum()
+    present = int((counts > 0).sum())
+    if present < 2 or rate >= 1:
+        return 1.0
+    between = float(((errors - rate * counts) ** 2).sum()) * present / (present - 1)
+    return max(between / float(accepted.sum() * rate * (1 - rate)), 1.0)
