@@ -65,8 +65,9 @@ def _import_quietly() -> None:
             warnings.simplefilter("ignore")  # of MLflow's own use of SQLAlchemy and pydantic
             import mlflow.store.tracking.sqlalchemy_store
     except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
         raise Unavailable(
-            f'A model registry needs {error.name}, which `pip install "inkqueue[registry]"` brings.'
+            f'A model registry needs {missing}, which `pip install "inkqueue[registry]"` brings.'
         ) from error
     retries = mlflow.environment_variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES
     if not retries.is_set():

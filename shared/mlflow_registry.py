@@ -125,23 +125,20 @@ def _download(store: Store, found: ModelVersion, checksum: str, into: Path) -> P
     """Download beside the other packages, check, and put in place by one rename."""
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=into) as temporary:
-        raw = Path(temporary) / "raw"
-        raw.mkdir()
-        _pull(store, found, raw)
+        raw = _pull(store, found, Path(temporary))
         return _place(_checked(raw, Path(temporary), checksum), into)
 
 
-def _pull(store: Store, found: ModelVersion, folder: Path) -> None:
-    """Download a version's artefacts; storages of many kinds fail in as many ways."""
+def _pull(store: Store, found: ModelVersion, folder: Path) -> Path:
+    """Download a version's artefacts and return where they lie; storages of many kinds fail in as many ways."""
     from mlflow.artifacts import download_artifacts
 
-    uri = f"models:/{found.name}/{found.version}"
     try:
-        download_artifacts(
-            uri, dst_path=str(folder), tracking_uri=store.tracking_uri, registry_uri=store.registry_uri
-        )
+        uri = store.client.get_model_version_download_uri(found.name, str(found.version))
+        return Path(download_artifacts(uri, dst_path=str(folder), tracking_uri=store.tracking_uri))
     except Exception as error:
-        raise Unavailable(f"{uri} cannot be downloaded: {type(error).__name__}: {error}"[:300]) from error
+        what = f"{found.name} version {found.version}"
+        raise Unavailable(f"{what} cannot be downloaded: {type(error).__name__}: {error}"[:300]) from error
 
 
 def _checked(raw: Path, temporary: Path, checksum: str) -> ModelPackage:
