@@ -244,12 +244,21 @@ class Model(Schema):
     input: dict[str, Any]
     metrics: list[dict[str, Any]]
     thresholds: list[dict[str, Any]]
+    workers: int | None
+
+
+class BrokenModel(Schema):
+    """A directory among the packages that holds none, and why."""
+
+    package: str
+    reason: str
 
 
 class ModelList(Schema):
     """Every installed model package."""
 
     items: list[Model]
+    broken: list[BrokenModel]
 
 
 class Worker(Schema):

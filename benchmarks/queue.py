@@ -23,7 +23,7 @@ from shared.settings import Settings
 from shared.status import Decision, ItemStatus, Lane
 
 NAME = "bench_queue"
-SERVED = Served(["digits"], ["digits@1.0.0"], "cpu-fp32")
+SERVED = Served(["digits"], {"digits@1.0.0": "cpu-fp32"})
 ROUNDS = 200
 SIZES = (256, 1000)
 

@@ -30,6 +30,7 @@ __all__ = [
     "CARD",
     "NAME",
     "SHIPPED",
+    "Fingerprint",
     "InputCard",
     "Metric",
     "ModelCard",
@@ -104,6 +105,8 @@ class ModelPackage:
 
 Packages = Mapping[tuple[str, str], ModelPackage]
 """Packages by name and version: names in order, the newest version of each first."""
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""Path, time and size of every file of every package."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def find_packages(dirs: Iterable[Path] = ()) -> Packages:
     return found.packages
 
 
-def fingerprint(dirs: Iterable[Path] = ()) -> tuple[tuple[str, int, int], ...]:
+def fingerprint(dirs: Iterable[Path] = ()) -> Fingerprint:
     """Return what differs as soon as a package is added, removed or replaced; reads no content."""
     seen = []
     for directory in (path for root in (SHIPPED, *dirs) for path in _directories(root)):

@@ -11,7 +11,7 @@ from shared.jobs.stop import manifest_source
 from shared.manifest import ManifestSlice, read_slice
 from shared.status import Decision, ItemStatus, Lane
 
-SERVED = Served(["digits"], ["digits@1.0.0"], "cpu-fp32")
+SERVED = Served(["digits"], {"digits@1.0.0": "cpu-fp32"})
 
 
 class FakeWorker:

@@ -14,7 +14,7 @@ from shared.jobs.claim import Served, claim
 from shared.jobs.submit import submit_job
 from shared.status import Decision, ItemStatus, Lane
 
-SERVED = Served(["digits"], ["digits@1.0.0"], "cpu-fp32")
+SERVED = Served(["digits"], {"digits@1.0.0": "cpu-fp32"})
 
 
 def new_job(

@@ -18,7 +18,6 @@ from shared.db import Database
 from shared.errors import InkqueueError, StorageFull, Unavailable, UnknownModel
 from shared.jobs import batch, commit
 from shared.jobs import claim as claims_of
-from shared.jobs.claim import Served
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.status import Lane
@@ -44,7 +43,6 @@ class Drainer:
     db: Database
     blobs: Blobs
     models: Models
-    served: Served
     worker: str
     heartbeat: Heartbeat
     hints: Hints
@@ -82,8 +80,10 @@ class Drainer:
         lease_s = self.settings.lease_s
         if lane is Lane.INTERACTIVE:
             most = self.settings.interactive_batch
-            return batch.claim_batch(self.db, lane, self.served, self.worker, lease_s=lease_s, most=most)
-        return claims_of.claim(self.db, lane, self.served, self.worker, lease_s=lease_s), {}
+            return batch.claim_batch(
+                self.db, lane, self.models.served, self.worker, lease_s=lease_s, most=most
+            )
+        return claims_of.claim(self.db, lane, self.models.served, self.worker, lease_s=lease_s), {}
 
     def _work(self, claims: Sequence[Claim], known: dict[UUID, JobSpec]) -> None:
         """Work on what one claim took, under a heartbeat; whatever goes wrong, nothing stays leased by accident."""

@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.status import Lane
 from worker.hints import Hints
 from worker.metrics import Metrics
+from worker.models import Models
 
 log = get_logger(__name__)
 _SILENT_CHECKS = 3
@@ -49,7 +50,7 @@ class Heartbeat:
         metrics: Metrics,
         hints: Hints,
         lanes: Sequence[Lane],
-        models: Sequence[str],
+        models: Models,
         give_up: Callable[[], None] | None = None,
     ) -> None:
         self._db, self._settings, self._info = db, settings, info
@@ -119,7 +120,7 @@ class Heartbeat:
                 self.beat()
                 registry.beat(
                     self._db,
-                    self._info,
+                    {**self._info, "models": list(self._models.served.references)},
                     items=self._metrics.items,
                     images_per_s=self._metrics.images_per_s(),
                     metrics=self._metrics.samples(),
@@ -140,7 +141,7 @@ class Heartbeat:
         if self._working or time.monotonic() - self._last_ticket < patience:
             return
         for lane in self._lanes:
-            if sweep.oldest_claimable_s(self._db, lane, self._models) < patience:
+            if sweep.oldest_claimable_s(self._db, lane, self._models.served.names) < patience:
                 continue
             waiting = self._hints.waiting(lane)
             if waiting == 0:

@@ -12,8 +12,8 @@ from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs import claim, registry
-from shared.jobs.claim import Served
 from shared.logs import get_logger
+from shared.packages import fingerprint
 from shared.settings import Settings, get_settings
 from shared.status import Lane
 from worker import parent
@@ -21,10 +21,11 @@ from worker.drain import Drainer
 from worker.heartbeat import Heartbeat
 from worker.hints import Hints
 from worker.metrics import Metrics
-from worker.models import Models, load_models
+from worker.models import Models, ModelWatch, load_models
 
 log = get_logger(__name__)
 _current: Drainer | None = None
+_watch: ModelWatch | None = None
 
 
 def current() -> Drainer:
@@ -40,17 +41,23 @@ def current() -> Drainer:
 
 def start(queues: Sequence[str]) -> None:
     """Load the models, connect, and begin to beat."""
-    global _current
+    global _current, _watch
     settings = get_settings()
+    seen = fingerprint(settings.model_dirs)
     models = load_models(settings)
     _current = build(settings, models, [Lane(queue) for queue in queues])
     _current.heartbeat.start()
-    log.info("worker_started", lanes=list(queues), models=models.references, engine=models.engine_name)
+    _watch = ModelWatch(settings, models, seen)
+    _watch.start()
+    served = list(models.served.references)
+    log.info("worker_started", lanes=list(queues), models=served, engine=models.engine_name)
 
 
 def stop() -> None:
     """Hand back what is held, stop beating and sign off."""
     global _current
+    if _watch is not None:
+        _watch.close()
     if _current is None:
         return
     drainer, _current = _current, None
@@ -79,9 +86,7 @@ def build(
         "lane": ",".join(serve),
         "device": models.device,
         "engine": models.engine_name,
-        "models": list(models.references),
     }
-    heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models.names)
-    served = Served(models.names, models.references, models.engine_class)
+    heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models)
     store = blobs or open_blobs(settings)
-    return Drainer(settings, db, store, models, served, worker, heartbeat, hints, metrics, parent.is_stopping)
+    return Drainer(settings, db, store, models, worker, heartbeat, hints, metrics, parent.is_stopping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -12,9 +13,9 @@ from api.catalogue import Catalogue
 from api.openapi import problems
 from api.render import time_text
 from api.schemas import Model, ModelList, TemplateList, WorkerList
-from api.services import By, Parts
-from shared.errors import InvalidRequest, NotFound, UnknownModel
-from shared.jobs.workers import WorkerView, live_workers
+from api.services import By, Parts, Services
+from shared.errors import InkqueueError, InvalidRequest, NotFound, UnknownModel
+from shared.jobs.workers import WorkerView, live_workers, serves
 from shared.packages import ModelPackage
 
 router = APIRouter(tags=["models and workers"])
@@ -25,27 +26,41 @@ _LATER = "Templates come with a later version of this service."
 
 @router.get("/v1/models", response_model=ModelList, summary="List models")
 def models(parts: Parts, caller: By) -> Response:
-    """List the installed model packages with their cards."""
+    """List the installed model packages with their cards, and directories among them that hold none."""
     packages = parts.catalogue.packages().values()
-    return Json({"items": [_model(package, parts.catalogue) for package in packages]})
+    broken = [{"package": name, "reason": reason} for name, reason in parts.catalogue.broken().items()]
+    living = _living(parts)
+    return Json({"items": [_model(one, parts.catalogue, living) for one in packages], "broken": broken})
 
 
 @router.get("/v1/models/{name}", response_model=Model, summary="Get a model", responses=problems(404))
 def model(name: Name, parts: Parts, caller: By) -> Response:
     """Return the card of a model, `name` or `name@version`."""
     try:
-        return Json(_model(parts.catalogue.resolve(name), parts.catalogue))
+        package = parts.catalogue.resolve(name)
     except UnknownModel as error:
         raise NotFound("There is no model of this name.") from error
+    return Json(_model(package, parts.catalogue, _living(parts)))
 
 
-def _model(package: ModelPackage, catalogue: Catalogue) -> dict[str, Any]:
-    """Return a card as clients see it."""
+def _living(parts: Services) -> list[WorkerView] | None:
+    """Return the workers that are alive; None when nobody can be asked."""
+    try:
+        return parts.probes.live()
+    except InkqueueError:
+        return None
+
+
+def _model(
+    package: ModelPackage, catalogue: Catalogue, living: Sequence[WorkerView] | None
+) -> dict[str, Any]:
+    """Return a card as clients see it, and how many workers have it loaded."""
     default = catalogue.find(*_split(catalogue.default))
     return {
         **package.card,
         "sha256": package.sha256,
         "default": default is not None and default.ref == package.ref,
+        "workers": None if living is None else sum(serves(worker, package.ref) for worker in living),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,11 +17,10 @@ from shared.status import Lane
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What one worker process can serve: model names, `name@version` references and its engine class."""
+    """What one worker process can serve: model names, and the engine class of each `name@version`."""
 
     names: Sequence[str]
-    references: Sequence[str]
-    engine_class: str
+    references: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,7 @@ def claim_values(lane: Lane, served: Served, worker: str, lease_s: float) -> dic
     return {
         "lane": str(lane),
         "names": list(served.names),
-        "references": list(served.references),
-        "engine_class": served.engine_class,
+        "references": [*served.references, *(f"{ref}/{known}" for ref, known in served.references.items())],
         "worker": worker,
         "lease": lease_s,
     }
@@ -149,9 +147,8 @@ def hand_back_all(db: Database, worker: str) -> int:
 
 COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes, k.failures"
 SERVED = """(k.not_before IS NULL OR k.not_before <= clock_timestamp())
-        AND (k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL
-        OR j.model_name || '@' || j.model_version = ANY (:references))
-        AND (j.engine_class IS NULL OR j.engine_class = :engine_class)))"""
+        AND (k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL OR j.model_name || '@'
+        || j.model_version || coalesce('/' || j.engine_class, '') = ANY (:references))))"""
 LEASE = """UPDATE chunks k SET state = 'leased', attempt = k.attempt + 1, token = gen_random_uuid(),
         worker = :worker, claimed_at = clock_timestamp(), position = k.first_seq,
         lease_until = clock_timestamp() + :lease * interval '1 second'"""

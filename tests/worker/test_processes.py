@@ -192,23 +192,30 @@ def test_the_parent_imports_no_engine(under_way: Process) -> None:
     assert "cv2" not in maps
 
 
-def test_a_worker_with_a_broken_model_ends_and_says_so(
-    env: dict[str, str], tmp_path: Path, settings: Settings
+def test_a_broken_model_is_left_out_and_the_others_are_served(
+    job: UUID, env: dict[str, str], tmp_path: Path, database: Database
 ) -> None:
-    """It takes no tickets that others could serve, and its log names the package."""
-    broken = tmp_path / "models" / "digits" / "9.0.0"
+    """One bad package takes down no worker; its log names the package."""
+    broken = tmp_path / "models" / "digits" / "999.0.0"
     shutil.copytree(bundled("models") / "digits" / "1.0.0", broken)
     card = json.loads((broken / "model.json").read_text())
-    (broken / "model.json").write_text(json.dumps({**card, "version": "9.0.0"}))
+    (broken / "model.json").write_text(json.dumps({**card, "version": "999.0.0"}))
     (broken / "model.onnx").write_bytes(b"changed")
-    process = Process(
-        worker_command("bulk", "bad"),
-        {**env, "INKQUEUE_MODELS_DIRS": str(tmp_path / "models")},
-        tmp_path / "bad.log",
-    )
+
+    with worker({**env, "INKQUEUE_MODELS_DIRS": str(tmp_path / "models")}, tmp_path) as running:
+        wait_for(lambda: is_exact(database, job), "the job's end")
+
+    assert "package_ignored" in running.output()
+    assert "digits@999.0.0" in running.output()
+
+
+def test_a_worker_without_its_engine_ends_and_says_so(env: dict[str, str], tmp_path: Path) -> None:
+    """It takes no tickets that others could serve."""
+    wrong = {**env, "INKQUEUE_ENGINE": "onnxruntime", "INKQUEUE_DEVICE": "cuda"}
+    process = Process(worker_command("bulk", "bad"), wrong, tmp_path / "bad.log")
 
     wait_for(lambda: process.popen.poll() is not None, "the worker's end")
 
     assert "worker_cannot_start" in process.output()
-    assert "digits@9.0.0" in process.output()
+    assert "onnxruntime runs on the CPU only" in process.output()
     process.stop()

@@ -12,6 +12,8 @@ import numpy as np
 from shared.errors import ModelCorrupt
 from shared.packages import ModelPackage, verify
 from shared.vision import PREPARATIONS
+from worker.engines.adapt import adapt, most_at_once
+from worker.engines.ort import FILE as ONNX_FILE
 from worker.engines.ort import OnnxRuntimeEngine
 from worker.engines.protocol import Engine, EngineMissing
 from worker.engines.pt2 import FILE as TORCH_FILE
@@ -33,7 +35,8 @@ def load_engine(
     """Check a package against its checksums, load it and run it once at each usual batch size.
 
     `auto` takes torch on a GPU where both are there, else ONNX Runtime: of the engines that keep every
-    decision it is the fastest on a CPU. Call it after the fork: neither torch nor ONNX Runtime survives one.
+    decision it is the fastest on a CPU. A package that has only one of the two files is run by what reads that
+    one, whatever was asked for. Call it after the fork: neither torch nor ONNX Runtime survives one.
 
     Raises:
         ModelCorrupt: a file differs from its checksum, cannot be loaded or does not fit the card.
@@ -44,7 +47,7 @@ def load_engine(
     preparation = package.card["preparation"]
     if (preparation["name"], preparation["version"]) not in PREPARATIONS:
         raise ModelCorrupt(f"Model {package.ref} wants a preparation that this version does not have.")
-    loaded = _load(package, *_choose(package, engine, device), threads)
+    loaded = adapt(package, _load(package, *_choose(package, engine, device), threads))
     _warm(package, loaded)
     return loaded
 
@@ -55,14 +58,16 @@ def _choose(package: ModelPackage, engine: str, device: str) -> tuple[str, str]:
         raise ValueError(f"no engine {engine!r}: auto, onnxruntime, openvino or torch")
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"no device {device!r}: auto, cpu or cuda")
-    if engine in ("onnxruntime", "openvino"):
-        if device == "cuda":
-            raise EngineMissing(f"{engine} runs on the CPU only here; the engine for a GPU is torch.")
+    if engine in ("onnxruntime", "openvino") and device == "cuda":
+        raise EngineMissing(f"{engine} runs on the CPU only here; the engine for a GPU is torch.")
+    files = package.card["files"]
+    if TORCH_FILE not in files:
+        return ("onnxruntime" if engine in ("auto", "torch") else engine), "cpu"
+    if engine in ("onnxruntime", "openvino") and ONNX_FILE in files:
         return engine, "cpu"
-    may_use_gpu = engine == "torch" or TORCH_FILE in package.card["files"]
-    if device == "cuda" or (device == "auto" and may_use_gpu and has_gpu()):
+    if device == "cuda" or (device == "auto" and engine in ("auto", "torch") and has_gpu()):
         return "torch", "cuda"
-    return ("torch" if engine == "torch" else "onnxruntime"), "cpu"
+    return ("torch" if engine == "torch" or ONNX_FILE not in files else "onnxruntime"), "cpu"
 
 
 def has_gpu() -> bool:
@@ -87,7 +92,7 @@ def _load(package: ModelPackage, engine: str, device: str, threads: int) -> Engi
 
 def _warm(package: ModelPackage, engine: Engine) -> None:
     """Run the network on nothing, so that no user waits for it, and hold its answer against the card."""
-    for count in WARM_BATCHES:
+    for count in (most_at_once(package, wish) for wish in WARM_BATCHES):
         try:
             logits = engine.infer(np.zeros((count, *package.shape), np.float32))
         except Exception as error:  # each engine has its own classes for a shape that does not fit
@@ -95,4 +100,7 @@ def _warm(package: ModelPackage, engine: Engine) -> None:
                 f"Model {package.ref} does not take the input that its card describes."
             ) from error
         if logits.shape != (count, len(package.outputs)):
-            raise ModelCorrupt(f"Model {package.ref} has {logits.shape[-1]} outputs, its card names others.")
+            found = "×".join(map(str, logits.shape[1:])) or "no"
+            raise ModelCorrupt(
+                f"Model {package.ref} has {found} outputs, its card names {len(package.outputs)}."
+            )
