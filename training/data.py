@@ -32,11 +32,15 @@ class Set(NamedTuple):
 
 
 class Split(NamedTuple):
-    """The training images in two parts; `by_writer` says that no writer is in both."""
+    """The training images in two parts; `by_writer` says that no writer is in both.
+
+    `writers` int64 names the writer of each image held out, or where that is unknown the image itself.
+    """
 
     train: Set
     held_out: Set
     by_writer: bool
+    writers: Labels
 
 
 def load(data_dir: Path, part: str) -> Set:
@@ -90,5 +94,8 @@ def split(data: Set, data_dir: Path, *, seed: int) -> Split:
     kept = ids[: int(np.searchsorted(np.cumsum(counts), HELD_OUT * len(writers))) + 1]
     held = np.isin(writers, kept)
     return Split(
-        Set(data.images[~held], data.labels[~held]), Set(data.images[held], data.labels[held]), path.is_file()
+        Set(data.images[~held], data.labels[~held]),
+        Set(data.images[held], data.labels[held]),
+        path.is_file(),
+        writers[held].astype(np.int64),
     )
