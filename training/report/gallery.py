@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from training.report import measures
 from training.report.document import Gallery, Picture
+from training.report.numbers import count
 from training.suites.suite import Result
 
 SHOWN = 48
@@ -18,7 +19,7 @@ def misread(result: Result, names: tuple[str, ...], slug: str) -> Gallery:
     bad = np.flatnonzero(~measures.good(readings, labels))
     confidence = np.nan_to_num(readings.confidence[bad], nan=-1.0)
     order = bad[np.lexsort((-confidence, ~readings.accept[bad]))]
-    caption = f"{len(bad)} of {len(labels)} misread" + (
+    caption = f"{count(len(bad))} of {count(len(labels))} misread" + (
         f"; the first {SHOWN} shown, accepted ones first, then the surest" if len(bad) > SHOWN else ""
     )
     return Gallery(

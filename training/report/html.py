@@ -10,7 +10,7 @@ from html import escape
 from training.report.document import Block, Document, Gallery, Picture, Plot, Section, Table, Text
 from training.report.png import to_png
 
-NUMERIC = re.compile(r"[-−]?[\d,.]+(e[-+]\d+)?( %)?|–|never")
+NUMERIC = re.compile(r"[-−]?[\d,.]+(e[-+]\d+)?( %)?( (of|to) [\d,.]+( %)?)?|–|never")
 CSS = """
 :root{color-scheme:light dark;--ink:#1f2933;--dim:#52606d;--ground:#fff;--line:#cbd2d9;--bad:#b3261e;--link:#1769aa}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7eb;--dim:#9aa5b1;--ground:#14191f;--line:#3e4c59;
@@ -22,12 +22,14 @@ a{color:var(--link)}nav ul{padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1rem;
 .scroll{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;font-size:.9rem}
 caption,summary,figcaption{text-align:left;color:var(--dim);font-size:.9rem}caption{padding:.2rem 0}
 summary{cursor:pointer}th,td{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:left;
-vertical-align:top;overflow-wrap:anywhere}thead th{white-space:nowrap}td.n,th.n{text-align:right;
+vertical-align:top;overflow-wrap:anywhere}thead th{vertical-align:bottom}td.n,th.n{text-align:right;
 font-variant-numeric:tabular-nums;white-space:nowrap}
 .plots{display:flex;flex-wrap:wrap;gap:1rem;align-items:start}.plot{background:#fff;border:1px solid var(--line);
-border-radius:6px;padding:.4rem;max-width:100%;height:auto;box-sizing:border-box}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:.8rem;margin:.6rem 0;padding:0;
-list-style:none}.gallery li{font-size:.8rem;line-height:1.35}.gallery img{width:84px;height:84px;display:block;
+border-radius:6px;padding:.4rem;width:31.5rem;max-width:100%;height:auto;
+box-sizing:border-box}
+figure{margin:1rem 0}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:.8rem;margin:.6rem 0;
+padding:0;list-style:none}.gallery li{font-size:.8rem;line-height:1.35}.gallery img{width:84px;height:84px;display:block;
 image-rendering:pixelated;border:2px solid var(--line);object-fit:contain;background:#000}
 .gallery .bad img{border-color:var(--bad)}.gallery .bad b{color:var(--bad)}
 """.strip()
@@ -69,8 +71,11 @@ def _text(block: Text) -> str:
 
 def _table(table: Table) -> str:
     """Write a table; a folded one opens on a click."""
-    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in table.header)
-    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
+    columns = zip(*table.rows, strict=True)
+    kinds = [" class=n" if all(map(NUMERIC.fullmatch, column)) else "" for column in columns]
+    kinds = kinds or [""] * len(table.header)
+    head = "".join(f"<th scope=col{k}>{escape(t)}</th>" for k, t in zip(kinds, table.header, strict=True))
+    body = "\n".join(_row(row, kinds) for row in table.rows)
     grid = f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     caption = escape(table.caption)
     if table.folded:
@@ -78,9 +83,9 @@ def _table(table: Table) -> str:
     return f"<div class=scroll><table><caption>{caption}</caption>{grid}"
 
 
-def _cell(text: str) -> str:
-    kind = " class=n" if NUMERIC.fullmatch(text) else ""
-    return f"<td{kind}>{escape(text)}</td>"
+def _row(row: tuple[str, ...], kinds: list[str]) -> str:
+    cells = (f"<td{kind}>{escape(text)}</td>" for kind, text in zip(kinds, row, strict=True))
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _plot(plot: Plot) -> str:

@@ -24,6 +24,8 @@ def to_markdown(document: Document) -> tuple[str, Mapping[str, bytes]]:
 def save_markdown(document: Document, path: Path) -> None:
     """Write the text to `path` and its files beside it."""
     text, files = to_markdown(document)
+    for old in path.parent.glob("pictures/*-misread-*.png"):
+        old.unlink()  # an earlier report may have had more of them
     path.write_text(text, encoding="utf-8")
     for name, raw in files.items():
         place = path.parent / name

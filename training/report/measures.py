@@ -74,7 +74,7 @@ def ratio(part: float, whole: float) -> float:
 
 def right(readings: Readings, labels: Labels) -> NDArray[np.bool_]:
     """Say which answers are the true label; no answer is right about a picture that must be refused."""
-    return (readings.prediction == labels) & (labels >= 0)
+    return np.asarray((readings.prediction == labels) & (labels >= 0), np.bool_)
 
 
 def good(readings: Readings, labels: Labels) -> NDArray[np.bool_]:

@@ -1,8 +1,9 @@
-"""How numbers are written in a report."""
+"""How numbers and names are written in a report."""
 
 from __future__ import annotations
 
 import math
+import re
 
 NONE = "–"
 
@@ -22,3 +23,8 @@ def number(value: float, digits: int = 4) -> str:
 def count(value: int) -> str:
     """Write a whole number with its thousands apart."""
     return f"{value:,}"
+
+
+def slug(name: str) -> str:
+    """Return a name as part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

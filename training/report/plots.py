@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from matplotlib.typing import RcKeyType
 
-from training.report.measures import Bin, Counts, Curve, Point
+from training.report.measures import Bin, Counts, Curve, Point, Reals
 
 INK, ACCENT, WARN, PALE = "#1f2933", "#1769aa", "#b3261e", "#9fb3c8"
 STYLE: dict[RcKeyType, object] = {
@@ -52,15 +52,17 @@ def drawing(width: float, height: float) -> Iterator[Drawing]:
 
 
 def confusion_plot(table: Counts, rows: Sequence[str], columns: Sequence[str]) -> str:
-    """Draw a table of confusion; shade shows the share of a row, and errors stand out."""
+    """Draw a table of confusion; shade grows with the share of a row, and errors stand out."""
     with drawing(0.9 + 0.48 * len(columns), 0.9 + 0.36 * len(rows)) as made:
         axes = made.figure.subplots()
-        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+        shade = np.sqrt(table / np.maximum(table.sum(axis=1, keepdims=True), 1))
+        axes.imshow(shade, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
         for (row, column), count in np.ndenumerate(table):
             if count:
                 wrong = rows[row] != columns[column]
-                weight, colour = ("bold", WARN) if wrong else ("normal", INK)
+                weight, colour = (
+                    ("bold", WARN) if wrong else ("normal", "white" if shade[row, column] > 0.6 else INK)
+                )
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, weight=weight)
         axes.set(xlabel="predicted", ylabel="true")
         axes.set_xticks(range(len(columns)), columns)
@@ -94,20 +96,28 @@ def _counts(axes: Axes, where: Sequence[float], counts: Sequence[int]) -> None:
 
 
 def risk_plot(curve: Curve, points: Sequence[Point]) -> str:
-    """Draw the error among the accepted against coverage, with the points of the threshold table."""
-    with drawing(5.2, 3.6) as made:
-        axes = made.figure.subplots()
-        keep = np.unique(np.linspace(0, len(curve.risk) - 1, WIDEST_CURVE).astype(int))
-        axes.plot(curve.coverage[keep], curve.risk[keep], color=ACCENT, drawstyle="steps-post", label="risk")
-        shown = [point for point in points if point.accepted]
-        risks = [point.errors / point.accepted for point in shown]
-        axes.plot([p.coverage for p in shown], risks, "o", color=WARN, label="thresholds of the card")
-        top = max([*curve.risk[keep], *risks], default=0) * 1.15
-        axes.set(xlabel="coverage", ylabel="error among accepted", xlim=(-0.02, 1.02), ylim=(0, top or 0.01))
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.legend(loc="upper left", frameon=False)
+    """Draw the error among the accepted against coverage: the whole, and its last tenth."""
+    keep = np.unique(np.linspace(0, len(curve.risk) - 1, WIDEST_CURVE).astype(int))
+    with drawing(5.2, 4.6) as made:
+        for axes, least in zip(made.figure.subplots(2, 1), (0.0, 0.9), strict=True):
+            _risk_panel(axes, curve.coverage[keep], curve.risk[keep], points, least)
     return made.svg
+
+
+def _risk_panel(axes: Axes, coverage: Reals, risk: Reals, points: Sequence[Point], least: float) -> None:
+    """Draw the curve from one coverage on, with the points of the threshold table."""
+    shown = [point for point in points if point.accepted and point.coverage >= least]
+    risks = [point.errors / point.accepted for point in shown]
+    axes.plot(coverage, risk, color=ACCENT, drawstyle="steps-post", label="risk")
+    axes.plot([p.coverage for p in shown], risks, "o", color=WARN, label="the card's thresholds")
+    edge = 0.02 * (1 - least)
+    top = 1.15 * max([*risk[coverage >= least], *risks], default=0)
+    axes.set(
+        xlabel="coverage", ylabel="error among accepted", xlim=(least - edge, 1 + edge), ylim=(0, top or 0.01)
+    )
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend(loc="upper left", frameon=False)
 
 
 def bars_plot(names: Sequence[str], values: Sequence[float], label: str, *, log: bool = False) -> str:
@@ -121,6 +131,6 @@ def bars_plot(names: Sequence[str], values: Sequence[float], label: str, *, log:
                 axes.annotate(f"{value:.4g}", (value, row), (3, 0), textcoords="offset points", va="center")
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.margins(x=0.15)
+        axes.margins(x=0.15, y=0.02)
         axes.set(xlabel=label)
     return made.svg

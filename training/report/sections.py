@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from shared.packages import ModelPackage
-from training.report import measures
-from training.report.document import Section, Table, Text
-from training.report.numbers import count, number, share
+from shared.vision.readings import Readings
+from training.report import measures, plots
+from training.report.document import Plot, Section, Table, Text
+from training.report.numbers import count, number, share, slug
 from training.suites.suite import Result
 
 
@@ -61,15 +61,10 @@ def _summary_row(result: Result) -> tuple[str, ...]:
 
 def robustness(results: Sequence[Result]) -> list[Section]:
     """Show each kind of picture of the suites that have several."""
-    rows = []
-    for result in results:
-        labels, groups = result.suite.labels, result.suite.groups
-        if groups is None:
-            continue
-        alone = {} if result.alone is None else _good_by_group(result)
-        for row in measures.by_group(result.readings, labels, groups):
-            figures = (count(row.pictures), share(row.good), share(alone.get(row.group, np.nan)))
-            rows.append((result.suite.name, row.group, *figures, share(row.accepted), count(row.errors)))
+    several = [result for result in results if result.suite.groups is not None]
+    if not several:
+        return []
+    rows = [row for result in several for row in _group_rows(result)]
     header = (
         "suite",
         "kind",
@@ -79,12 +74,37 @@ def robustness(results: Sequence[Result]) -> list[Section]:
         "accepted",
         "accepted and wrong",
     )
-    caption = "Each kind of picture: digits read rightly, or junk refused"
-    return [Section("Robustness", [Table(caption, header, rows)])] if rows else []
+    words = Text(
+        "Digits read rightly, or junk refused, by the kind of picture. “Network alone” leaves out the "
+        "preparation, where a suite is made of 28×28 pictures."
+    )
+    return [
+        Section(
+            "Robustness", [words, *map(_group_plot, several), Table("Each kind of picture", header, rows)]
+        )
+    ]
 
 
-def _good_by_group(result: Result) -> dict[str, float]:
-    """Measure the network without preparation on each kind of picture."""
-    assert result.alone is not None
-    rows = measures.by_group(result.alone, result.suite.labels, result.suite.groups or ())
-    return {row.group: row.good for row in rows}
+def _group_rows(result: Result) -> list[tuple[str, ...]]:
+    """Write the kinds of one suite."""
+    alone = {} if result.alone is None else {row.group: row.good for row in _groups(result, result.alone)}
+    rows: list[tuple[str, ...]] = []
+    for row in _groups(result, result.readings):
+        figures = (count(row.pictures), share(row.good), share(alone.get(row.group, math.nan)))
+        rows.append((result.suite.name, row.group, *figures, share(row.accepted), count(row.errors)))
+    return rows
+
+
+def _group_plot(result: Result) -> Plot:
+    """Draw how well each kind of one suite is read."""
+    rows = _groups(result, result.readings)
+    worst = min(rows, key=lambda row: row.good)
+    alt = f"{result.suite.name}: right or refused by kind of picture; least for {worst.group}, {share(worst.good)}."
+    values = [100 * row.good for row in rows]
+    svg = plots.bars_plot([row.group for row in rows], values, f"{result.suite.name}: right or refused, %")
+    return Plot(f"{slug(result.suite.name)}-kinds", alt, svg)
+
+
+def _groups(result: Result, readings: Readings) -> list[measures.GroupRow]:
+    """Measure each kind of picture of a suite."""
+    return measures.by_group(readings, result.suite.labels, result.suite.groups or ())
