@@ -29,7 +29,8 @@ border-radius:6px;padding:.4rem;width:31.5rem;max-width:100%;height:auto;
 box-sizing:border-box}
 figure{margin:1rem 0}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:.8rem;margin:.6rem 0;
-padding:0;list-style:none}.gallery li{font-size:.8rem;line-height:1.35}.gallery img{width:84px;height:84px;display:block;
+padding:0;list-style:none}.gallery li{font-size:.8rem;line-height:1.35}.gallery img{width:84px;height:84px;
+display:block;
 image-rendering:pixelated;border:2px solid var(--line);object-fit:contain;background:#000}
 .gallery .bad img{border-color:var(--bad)}.gallery .bad b{color:var(--bad)}
 """.strip()
