@@ -70,6 +70,9 @@ class Pool(NamedTuple):
 class Watch(Protocol):
     """Somebody who follows a training run."""
 
+    def batch(self, done: int, of: int) -> None:
+        """Take note of a batch, so many of an epoch's being done."""
+
     def epoch(self, line: dict[str, float]) -> None:
         """Take note of an epoch's figures."""
 
@@ -146,7 +149,7 @@ def train(
     sets = {"held_out": held_out} if isinstance(held_out, Set) else held_out
     while run.epoch < (until or run.recipe.epochs):
         started = time.monotonic()
-        loss = _epoch(run, pool, how)
+        loss = _epoch(run, pool, how, watch)
         run.epoch += 1
         run.save()
         line: dict[str, float] = {"epoch": run.epoch, "loss": round(loss, 5)}
@@ -161,7 +164,7 @@ def train(
     return run.averaged
 
 
-def _epoch(run: Run, pool: Pool, how: Augmentation | None) -> float:
+def _epoch(run: Run, pool: Pool, how: Augmentation | None, watch: Watch | None) -> float:
     """Go through the pool once, in an order that only seed and epoch decide; return the mean loss."""
     torch.manual_seed(run.recipe.seed * 100_003 + run.epoch)
     bend = augmentation(how) if how else None
@@ -169,7 +172,7 @@ def _epoch(run: Run, pool: Pool, how: Augmentation | None) -> float:
     batches = order[: len(order) // run.recipe.batch * run.recipe.batch].view(-1, run.recipe.batch)
     run.network.train()
     total = torch.zeros((), device=run.device)
-    for batch in batches:
+    for done, batch in enumerate(batches, 1):
         chosen = batch.numpy()
         images = to_tensor(pool.images[chosen])
         if bend is not None:
@@ -187,6 +190,8 @@ def _epoch(run: Run, pool: Pool, how: Augmentation | None) -> float:
         run.schedule.step()
         _average(run)
         total += loss.detach()
+        if watch is not None:
+            watch.batch(done, len(batches))
     return float(total) / len(batches)
 
 
