@@ -25,30 +25,37 @@ class Answers:
     """N calibration answers.
 
     `confidence`: NaN where nothing could be accepted whatever the threshold. `right` is false for junk.
-    `groups` names the writer, or whatever else errors come in clusters of; `kinds` the kind of material.
+    `groups` numbers the writer from 0, or whatever else errors come in clusters of; `kinds` the kind of
+    material, by its place in `names`.
     """
 
     confidence: NDArray[np.float64]
     right: Bools
-    groups: NDArray[np.int64] | None
-    kinds: Sequence[str] | None
+    groups: NDArray[np.intp] | None
+    kinds: NDArray[np.intp]
+    names: Sequence[str]
 
     def tally(self, threshold: float) -> Tally:
         """Count what a threshold accepts."""
         accepted = self.confidence >= threshold
         wrong = accepted & ~self.right
-        effect = _design_effect(accepted, wrong, self.groups)
+        effect = 1.0 if self.groups is None else _design_effect(self.groups[accepted], self.groups[wrong])
         return Tally(int(accepted.sum()), int(wrong.sum()), effect)
 
     def keeps_every_kind(self, threshold: float, target: float) -> bool:
         """Say whether no kind is seen to be over the target that has images enough to expect one error."""
+        if not self.names:
+            return True
         accepted = self.confidence >= threshold
-        for kind in dict.fromkeys(self.kinds or ()):
-            chosen = accepted & (np.asarray(self.kinds) == kind)
-            errors, count = int((chosen & ~self.right).sum()), int(chosen.sum())
-            if count * target >= 1 and errors > count * target:
-                return False
-        return True
+        counts = np.bincount(self.kinds[accepted], minlength=len(self.names))
+        errors = np.bincount(self.kinds[accepted & ~self.right], minlength=len(self.names))
+        return not ((counts * target >= 1) & (errors > counts * target)).any()
+
+    def coverage_by_kind(self, threshold: float) -> dict[str, float]:
+        """Return the share of each kind that a threshold accepts."""
+        accepted = np.bincount(self.kinds[self.confidence >= threshold], minlength=len(self.names))
+        shares = accepted / np.bincount(self.kinds, minlength=len(self.names))
+        return {name: round(float(share), 4) for name, share in zip(self.names, shares, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,15 @@ def threshold_table(
     Where the images are too few to certify a target, the threshold lies half-way between the surest error and
     certainty, and the row says `certified: false` with the bound that does hold.
     """
-    answers = Answers(np.asarray(confidence, np.float64), right, groups, kinds)
+    names = list(dict.fromkeys(kinds or ()))
+    places = [names.index(kind) for kind in kinds or ()]
+    answers = Answers(
+        np.asarray(confidence, np.float64),
+        right,
+        None if groups is None else np.unique(groups, return_inverse=True)[1],
+        np.array(places, np.intp),
+        names,
+    )
     ordered = sorted(targets)
     found = [_certified(answers, target) for target in ordered]
     surest = answers.confidence[~right & np.isfinite(answers.confidence)].max(initial=0.0)
@@ -117,11 +132,11 @@ def _certified(answers: Answers, target: float) -> float | None:
 def _candidates(confidence: NDArray[np.float64], target: float) -> list[float]:
     """Return thresholds to be tried, strictest first, chosen by how many answers they accept alone.
 
-    The first accepts half of the answers, or as many as may certify the target with one error among them.
+    The first accepts half of the answers, or as many more as can certify the target without an error.
     """
     surest_first = -np.sort(-confidence[np.isfinite(confidence)])
     total = len(surest_first)
-    start = max(total / 2, min(0.9 * total, 4.75 / target))
+    start = min(max(total / 2, math.log(1 - LEVEL) / math.log1p(-target)), total)
     sizes = np.unique(np.linspace(start, total, STEPS + 1).astype(int))
     rounded = {_round_up(float(surest_first[size - 1])) for size in sizes if size}
     enough = [one for one in rounded if int((surest_first >= one).sum()) >= 0.9 * start]
@@ -154,8 +169,8 @@ def _row(target: float, threshold: float, answers: Answers) -> ThresholdRow:
     )
     if answers.groups is not None:
         row["design_effect"] = round(tally.effect, 3)
-    if answers.kinds is not None:
-        row["coverage_by_kind"] = _by_kind(threshold, answers)
+    if answers.names:
+        row["coverage_by_kind"] = answers.coverage_by_kind(threshold)
     return row
 
 
@@ -165,25 +180,17 @@ def _rounded(bound: float) -> float:
     return float(f"{math.ceil(bound / unit - 1e-9) * unit:.3g}")
 
 
-def _by_kind(threshold: float, answers: Answers) -> dict[str, float]:
-    """Return the share accepted of each kind."""
-    accepted, kinds = answers.confidence >= threshold, np.asarray(answers.kinds)
-    return {kind: round(float(accepted[kinds == kind].mean()), 4) for kind in dict.fromkeys(kinds.tolist())}
-
-
-def _design_effect(accepted: Bools, wrong: Bools, groups: NDArray[np.int64] | None) -> float:
+def _design_effect(accepted: NDArray[np.intp], wrong: NDArray[np.intp]) -> float:
     """Return how many times more the error rate varies than if every answer stood alone, at least 1.
 
-    The variance of the rate between groups over that of independent answers (Kish, "Survey Sampling", 1965).
+    The arguments are the groups of the accepted and of the wrong among them. It is the variance of the rate
+    between groups over that of independent answers (Kish, "Survey Sampling", 1965).
     """
-    if groups is None or wrong.sum() < 2:
-        return 1.0
-    places = np.unique(groups, return_inverse=True)[1]
-    errors = np.bincount(places[wrong], minlength=places.max() + 1)
-    counts = np.bincount(places[accepted], minlength=places.max() + 1)
-    rate = wrong.sum() / accepted.sum()
+    counts = np.bincount(accepted)
+    errors = np.bincount(wrong, minlength=len(counts))
     present = int((counts > 0).sum())
-    if present < 2 or rate >= 1:
+    if len(wrong) < 2 or len(wrong) == len(accepted) or present < 2:
         return 1.0
+    rate = len(wrong) / len(accepted)
     between = float(((errors - rate * counts) ** 2).sum()) * present / (present - 1)
-    return max(between / float(accepted.sum() * rate * (1 - rate)), 1.0)
+    return max(between / (len(accepted) * rate * (1 - rate)), 1.0)

@@ -19,6 +19,8 @@ Feature = Callable[[Values, float], Values]
 
 _LIMIT = 30.0
 """Log odds beyond this are certainty; infinities end here."""
+_FARTHEST = 3.0
+"""Scales from its centre beyond which a measure of the picture counts no further."""
 NETWORK = ("certainty", "margin", "no_junk", "energy")
 """Features of the logits (N, K)."""
 MEASURES = {
@@ -60,10 +62,14 @@ def raw_features(
 
 
 def standardised(name: str, value: Values, centre: float, scale: float) -> Values:
-    """Return a feature in units of its scale; one with a usual value falls off on both sides of it."""
+    """Return a feature in units of its scale; one with a usual value falls off on both sides of it.
+
+    Measures of the picture are bounded: strange material must not be judged by how strange it is.
+    """
     distance = (value - centre) / scale
     told = -np.abs(distance) if name in _TWO_SIDED else distance
-    return np.where(np.isfinite(told), told, 0.0)
+    bounded = np.clip(told, -_FARTHEST, _FARTHEST) if name in MEASURES else told
+    return np.where(np.isfinite(bounded), bounded, 0.0)
 
 
 def _of_network(name: str, scaled: Values, public: NDArray[np.bool_]) -> Values:
