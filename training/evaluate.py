@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-import onnxruntime as ort
-from numpy.typing import NDArray
-
-from shared.packages import Metric, ModelPackage, verify
-from shared.vision import Prepared, decode, prepare
-from shared.vision.readings import Floats, Readings, read
-from training.calibrate import upper_bound
-from training.data import Set
+from shared.packages import ModelPackage, verify
+from shared.vision import Prepared
+from shared.vision.readings import Readings, read
 from training.export import ONNX
-from training.suites.suite import Result, Suite
+from training.suites import from_card, mnist, pooled, speed
+from training.suites.bars import Verdict, judge
+from training.suites.catalogue import CATALOGUE
+from training.suites.engines import onnx_runtime
+from training.suites.suite import Figure, MissingDataError, Result, Sources, Suite, preparer
 
-MAX_PIXELS = 100_000_000
+TARGET_ERROR = 0.001
+"""What a job asks for where the figures are taken."""
+SEED = 20_261
+NOT_ASKED = "not asked for"
+Watch = Callable[[str], None]
 
 
-def evaluate_suite(package: ModelPackage, suite: Suite, *, target_error: float | None = None) -> Result:
-    """Read a suite as it is served; where it has pictures before preparation, ask the network alone too."""
-    readings = serve(package, suite.pictures, target_error=target_error)
-    if suite.raw is None:
-        return Result(suite, readings)
-    return Result(suite, readings, serve(package, [Prepared(image) for image in suite.raw]))
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of a package; `missing` tells by suite why it was not."""
 
+    package: ModelPackage
+    results: Mapping[str, Result]
+    figures: Sequence[Figure]
+    missing: Mapping[str, str]
 
-def evaluate_set(package: ModelPackage, data: Set, name: str) -> list[Metric]:
-    """Measure accuracy, coverage and error among the accepted on prepared images."""
-    readings = serve(package, [Prepared(image) for image in data.images])
-    return metrics(readings, data.labels, name)
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Hold the figures against the bars."""
+        return judge(self.figures, self.missing)
 
 
 def serve(
@@ -41,67 +42,64 @@ def serve(
 ) -> Readings:
     """Read pictures as a CPU worker does."""
     verify(package)
-    session = ort.InferenceSession(str(package.path / ONNX), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-
-    def infer(batch: Floats) -> Floats:
-        return np.asarray(session.run(None, {name: batch})[0], np.float32)
-
-    return read(package, infer, prepared, target_error=target_error)
+    return read(package, onnx_runtime(package.path / ONNX), prepared, target_error=target_error)
 
 
-def metrics(readings: Readings, labels: NDArray[np.int64], name: str) -> list[Metric]:
-    """Sum up readings against true labels, at the default target error."""
-    right = readings.prediction == labels
-    accepted = int(readings.accept.sum())
-    wrong = int((readings.accept & ~right).sum())
-    count = len(labels)
-    note = (
-        f"{wrong} of {accepted} accepted; at most {upper_bound(wrong, accepted):.2g} at 95 %"
-        if accepted
-        else ""
-    )
-    return [
-        Metric(name="accuracy", data=name, value=round(float(right.mean()), 5), count=count),
-        Metric(name="accepted", data=name, value=round(accepted / count, 5), count=count),
-        Metric(
-            name="error_among_accepted",
-            data=name,
-            value=round(wrong / max(accepted, 1), 6),
-            count=accepted,
-            note=note,
-        ),
-    ]
+def evaluate_suite(
+    package: ModelPackage, suite: Suite, *, target_error: float | None = TARGET_ERROR
+) -> Result:
+    """Read a suite as it is served; where it has pictures before preparation, ask the network alone too."""
+    readings = serve(package, suite.pictures, target_error=target_error)
+    if suite.raw is None:
+        return Result(suite, readings)
+    alone = [Prepared(image) for image in suite.raw]
+    return Result(suite, readings, serve(package, alone, target_error=target_error))
 
 
-def confusion(readings: Readings, labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Count true labels (rows) against predictions (columns)."""
-    table = np.zeros((classes, classes), np.int64)
-    read = readings.prediction >= 0
-    np.add.at(table, (labels[read], readings.prediction[read]), 1)
-    return table
+def evaluate_all(
+    package: ModelPackage,
+    sources: Sources,
+    *,
+    seed: int = SEED,
+    limit: int | None = None,
+    only: Collection[str] = (),
+    watch: Watch = lambda name: None,
+) -> Evaluation:
+    """Measure every suite, or those named, and hold engines against each other.
+
+    Suites whose data is not there are told in `missing`. `watch` hears the name of each suite in turn.
+    """
+    results, figures, missing = {}, from_card.figures(package.card), {}
+    for name, entry in CATALOGUE.items():
+        if only and name not in only:
+            missing[name] = NOT_ASKED
+            continue
+        watch(name)
+        try:
+            suite = entry.build(sources, preparer(package), seed=seed, limit=limit)
+        except MissingDataError as error:
+            missing[name] = str(error)
+            continue
+        results[name] = evaluate_suite(package, suite)
+        figures += entry.figures(results[name])
+    figures += pooled.figures(results)
+    figures += _speed(package, results, only, missing, watch)
+    return Evaluation(package, results, figures, missing)
 
 
-def evaluate_folder(package: ModelPackage, folder: Path) -> list[Metric]:
-    """Measure on images listed in `labels.csv` (file, label, source), overall and as the mean of sources."""
-    with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    pictures = [
-        prepare(decode(_find(folder, row["file"]).read_bytes(), max_pixels=MAX_PIXELS).pixels) for row in rows
-    ]
-    readings = serve(package, pictures)
-    labels = np.array([int(row["label"]) for row in rows])
-    right = readings.prediction == labels
-    by_source: dict[str, list[bool]] = defaultdict(list)
-    for row, ok in zip(rows, right, strict=True):
-        by_source[row["source"]].append(bool(ok))
-    mean = float(np.mean([np.mean(source) for source in by_source.values()]))
-    name = f"real digits ({len(by_source)} sources)"
-    macro = Metric(name="mean_accuracy_of_sources", data=name, value=round(mean, 5), count=len(rows))
-    return [*metrics(readings, labels, name), macro]
-
-
-def _find(folder: Path, name: str) -> Path:
-    """Find a listed file in the folder or its `img` folder."""
-    path = folder / name
-    return path if path.is_file() else folder / "img" / name
+def _speed(
+    package: ModelPackage,
+    results: Mapping[str, Result],
+    only: Collection[str],
+    missing: dict[str, str],
+    watch: Watch,
+) -> list[Figure]:
+    """Time the engines on the MNIST test pictures; where they were not read, say why."""
+    if only and speed.NAME not in only:
+        missing[speed.NAME] = NOT_ASKED
+    elif mnist.NAME not in results:
+        missing[speed.NAME] = missing[mnist.NAME]
+    else:
+        watch(speed.NAME)
+        return speed.figures(package, results[mnist.NAME].suite.pictures)
+    return []

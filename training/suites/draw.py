@@ -10,7 +10,7 @@ import numpy as np
 from training.suites.interval import exact_interval, mean_interval
 from training.suites.suite import Bools, Figure, Result
 
-ACCURACY, COVERAGE, ERROR = "accuracy", "coverage", "error_among_accepted"
+ACCURACY, ACCEPTED, ERROR = "accuracy", "accepted", "error_among_accepted"
 
 
 def share(name: str, suite: str, hits: Bools, note: str = "") -> Figure:
@@ -49,7 +49,7 @@ def trust(result: Result) -> list[Figure]:
     accepted, wrong = result.accepted, result.accepted_wrong
     note = f"{int(wrong.sum())} wrong of {int(accepted.sum())} accepted"
     return [
-        share(COVERAGE, result.suite.name, accepted),
+        share(ACCEPTED, result.suite.name, accepted),
         share(ERROR, result.suite.name, wrong[accepted], note),
     ]
 
