@@ -55,9 +55,9 @@ class FeatureCard(TypedDict):
     name: Literal[
         "certainty", "margin", "no_junk", "energy", "usual_ink", "usual_stroke", "few_pieces", "clear_border"
     ]
-    centre: Annotated[float, Field(ge=-1e3, le=1e3)]
-    scale: Annotated[float, Field(ge=1e-3, le=1e3)]
-    weight: Annotated[float, Field(ge=0, le=1e3)]
+    centre: Annotated[float, Field(strict=True, ge=-1e3, le=1e3)]
+    scale: Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
+    weight: Annotated[float, Field(strict=True, ge=0, le=1e3)]
 
 
 def _named_once(features: list[FeatureCard]) -> list[FeatureCard]:
@@ -70,7 +70,7 @@ def _named_once(features: list[FeatureCard]) -> list[FeatureCard]:
 class ConfidenceCard(TypedDict):
     """A logistic regression from features of an answer to the probability that it is right."""
 
-    bias: Annotated[float, Field(ge=-1e3, le=1e3)]
+    bias: Annotated[float, Field(strict=True, ge=-1e3, le=1e3)]
     features: Annotated[list[FeatureCard], Field(min_length=1), AfterValidator(_named_once)]
 
 
@@ -78,8 +78,8 @@ class ThresholdRow(TypedDict):
     """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
 
     `error_upper` is the one-sided 95 % Clopper–Pearson bound from `errors` among `accepted` calibration
-    images; `certified` says whether it lies at or under the target. Where the images come from known writers,
-    `design_effect` says how many times too large their number is, because one hand's errors come together.
+    images; `certified` says whether it was proved to lie at or under the target. Where the writers are known,
+    `design_effect` says by how much their number is divided first, because one hand's errors come together.
     `coverage_by_kind` tells the share accepted of clean pictures, worn ones and so on.
     """
 

@@ -100,7 +100,8 @@ def threshold_table(
     easy may not pay for the hard. With `groups` the numbers are divided by the design effect.
 
     Where the images are too few to certify a target, the threshold lies half-way between the surest error and
-    certainty, and the row says `certified: false` with the bound that does hold.
+    certainty, and the row says `certified: false` with the bound of what that accepts. Such a row is not
+    certified even if its bound is low enough: that would be a second try.
     """
     names = list(dict.fromkeys(kinds or ()))
     places = [names.index(kind) for kind in kinds or ()]
@@ -115,7 +116,10 @@ def threshold_table(
     found = [_certified(answers, target) for target in ordered]
     surest = answers.confidence[~right & np.isfinite(answers.confidence)].max(initial=0.0)
     thresholds = _in_order(found, _round_up(1 - (1 - float(surest)) / 2))
-    return [_row(target, threshold, answers) for target, threshold in zip(ordered, thresholds, strict=True)]
+    return [
+        _row(target, thresholds[place], answers, any(one is not None for one in found[: place + 1]))
+        for place, target in enumerate(ordered)
+    ]
 
 
 def _certified(answers: Answers, target: float) -> float | None:
@@ -155,7 +159,7 @@ def _round_up(threshold: float) -> float:
     return min(math.ceil(threshold * _DIGITS) / _DIGITS, 1.0)
 
 
-def _row(target: float, threshold: float, answers: Answers) -> ThresholdRow:
+def _row(target: float, threshold: float, answers: Answers, proved: bool) -> ThresholdRow:
     """Measure one threshold."""
     tally = answers.tally(threshold)
     row = ThresholdRow(
@@ -165,7 +169,7 @@ def _row(target: float, threshold: float, answers: Answers) -> ThresholdRow:
         accepted=tally.accepted,
         errors=tally.errors,
         error_upper=_rounded(tally.bound),
-        certified=tally.bound <= target,
+        certified=proved,
     )
     if answers.groups is not None:
         row["design_effect"] = round(tally.effect, 3)
