@@ -69,7 +69,7 @@ def standardised(name: str, value: Values, centre: float, scale: float) -> Value
     distance = (value - centre) / scale
     told = -np.abs(distance) if name in _TWO_SIDED else distance
     bounded = np.clip(told, -_FARTHEST, _FARTHEST) if name in MEASURES else told
-    return np.where(np.isfinite(bounded), bounded, 0.0)
+    return np.where(np.isfinite(value), bounded, 0.0)
 
 
 def _of_network(name: str, scaled: Values, public: NDArray[np.bool_]) -> Values:
