@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 from html import escape
+from itertools import groupby
 
 from training.report.document import Block, Document, Gallery, Picture, Plot, Section, Table, Text
 from training.report.png import to_png
@@ -22,7 +23,7 @@ a{color:var(--link)}nav ul{padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1rem;
 .scroll{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;font-size:.9rem}
 caption,summary,figcaption{text-align:left;color:var(--dim);font-size:.9rem}caption{padding:.2rem 0}
 summary{cursor:pointer}th,td{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:left;
-vertical-align:top;overflow-wrap:anywhere}thead th{vertical-align:bottom}td.n,th.n{text-align:right;
+vertical-align:top;overflow-wrap:break-word}thead th{vertical-align:bottom}td.n,th.n{text-align:right;
 font-variant-numeric:tabular-nums;white-space:nowrap}
 .plots{display:flex;flex-wrap:wrap;gap:1rem;align-items:start}.plot{background:#fff;border:1px solid var(--line);
 border-radius:6px;padding:.4rem;width:31.5rem;max-width:100%;height:auto;
@@ -37,7 +38,7 @@ image-rendering:pixelated;border:2px solid var(--line);object-fit:contain;backgr
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{css}</style></head>
-<body><header><h1>{title}</h1><nav aria-label="Sections"><ul>{links}</ul></nav></header>
+<body><header><h1>{title}</h1>{nav}</header>
 <main>
 {sections}
 </main></body></html>
@@ -48,16 +49,18 @@ def to_html(document: Document) -> str:
     """Write a document as one page."""
     numbered = list(enumerate(document.sections, 1))
     links = "".join(f'<li><a href="#s{number}">{escape(part.title)}</a></li>' for number, part in numbered)
+    nav = f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if len(numbered) > 1 else ""
     sections = "\n".join(_section(number, part) for number, part in numbered)
-    return PAGE.format(title=escape(document.title), css=CSS, links=links, sections=sections)
+    return PAGE.format(title=escape(document.title), css=CSS, nav=nav, sections=sections)
 
 
 def _section(number: int, section: Section) -> str:
     """Write a heading and its blocks; plots that follow each other stand side by side."""
-    body = "\n".join(_block(block) for block in section.blocks)
-    joined = body.replace("</div>\n<!--plot--><div class=plots>", "\n")
-    heading = f'<h2 id="s{number}">{escape(section.title)}</h2>'
-    return f'<section aria-labelledby="s{number}">{heading}\n{joined.replace("<!--plot-->", "")}</section>'
+    parts = [f'<section aria-labelledby="s{number}"><h2 id="s{number}">{escape(section.title)}</h2>']
+    for drawn, blocks in groupby(section.blocks, key=lambda block: isinstance(block, Plot)):
+        body = "\n".join(map(_block, blocks))
+        parts.append(f"<div class=plots>{body}</div>" if drawn else body)
+    return "\n".join((*parts, "</section>"))
 
 
 def _block(block: Block) -> str:
@@ -90,7 +93,7 @@ def _row(row: tuple[str, ...], kinds: list[str]) -> str:
 
 
 def _plot(plot: Plot) -> str:
-    return f"<!--plot--><div class=plots>{_image(plot.svg.encode(), 'svg+xml', plot.alt, 'plot')}</div>"
+    return _image(plot.svg.encode(), "svg+xml", plot.alt, "plot")
 
 
 def _gallery(gallery: Gallery) -> str:

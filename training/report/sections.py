@@ -61,7 +61,7 @@ def _summary_row(result: Result) -> tuple[str, ...]:
 
 def robustness(results: Sequence[Result]) -> list[Section]:
     """Show each kind of picture of the suites that have several."""
-    several = [result for result in results if result.suite.groups is not None]
+    several = [result for result in results if result.suite.groups]
     if not several:
         return []
     rows = [row for result in several for row in _group_rows(result)]
