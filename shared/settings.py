@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     models_dirs: str = Field(
         default="", description=f"Further folders of model packages, separated by `{os.pathsep}`."
     )
+    models: str = Field(
+        default="",
+        description="Models of an MLflow registry, `mlflow:NAME@ALIAS`, separated by commas; workers fetch them at "
+        "their start into the first folder of `INKQUEUE_MODELS_DIRS`.",
+    )
     default_model: str = Field(default="digits", description="The model of a job that names none.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="json", description="`json`, or `console` for people.")
@@ -134,6 +139,11 @@ class Settings(BaseSettings):
     def model_dirs(self) -> tuple[Path, ...]:
         """Return the further folders of model packages."""
         return tuple(Path(part) for part in self.models_dirs.split(os.pathsep) if part)
+
+    @property
+    def registry_models(self) -> tuple[str, ...]:
+        """Return the references to a model registry."""
+        return tuple(part.strip() for part in self.models.split(",") if part.strip())
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from worker.engines import Engine, EngineMissing, load_engine, most_at_once
 log = get_logger(__name__)
 _BATCH_S = 0.5  # a batch shall not take longer: cancel and deadlines are looked at between two batches
 _LOOK_S = 1.0
+_FETCH_S = 80.0
 _DIGIT_S = 0.0005
 _DIGIT_VALUES = 28 * 28
 
@@ -89,6 +93,27 @@ class Models:
         if found is None:
             raise UnknownModel(f"The model {name}@{version} is not loaded here.")
         return found
+
+
+def fetch_models(settings: Settings) -> None:
+    """Have the registry's models that the settings name fetched, by a process that is gone afterwards.
+
+    One that cannot be fetched keeps nobody from serving the others.
+    """
+    if not settings.registry_models:
+        return
+    if not settings.model_dirs:
+        log.error("models_not_fetched", reason="INKQUEUE_MODELS needs a folder in INKQUEUE_MODELS_DIRS")
+        return
+    request = json.dumps({"command": "fetch", "into": str(settings.model_dirs[0])})
+    command = [sys.executable, "-m", "worker.install", request]
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_S)
+    except subprocess.TimeoutExpired:
+        log.error("models_not_fetched", reason=f"the registry took longer than {_FETCH_S:.0f} seconds")
+        return
+    if finished.returncode:
+        log.error("models_not_fetched", reason=(finished.stdout.strip() or finished.stderr.strip())[-500:])
 
 
 def load_models(settings: Settings) -> Models:

@@ -21,7 +21,7 @@ from worker.drain import Drainer
 from worker.heartbeat import Heartbeat
 from worker.hints import Hints
 from worker.metrics import Metrics
-from worker.models import Models, ModelWatch, load_models
+from worker.models import Models, ModelWatch, fetch_models, load_models
 
 log = get_logger(__name__)
 _current: Drainer | None = None
@@ -43,6 +43,7 @@ def start(queues: Sequence[str]) -> None:
     """Load the models, connect, and begin to beat."""
     global _current, _watch
     settings = get_settings()
+    fetch_models(settings)
     seen = fingerprint(settings.model_dirs)
     models = load_models(settings)
     _current = build(settings, models, [Lane(queue) for queue in queues])

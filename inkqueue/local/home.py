@@ -14,7 +14,7 @@ from inkqueue.local.errors import LocalStackError
 
 ROOT_HOME = Path("/var/lib/inkqueue")
 URLS = "urls.env"
-PRIVATE = ("logs", "run", "storage")
+PRIVATE = ("logs", "models", "run", "storage")
 
 
 def default_home(environment: Mapping[str, str] = os.environ) -> Path:
@@ -48,6 +48,7 @@ class Home:
         self.logs = path / "logs"
         self.run = path / "run"
         self.storage = path / "storage"
+        self.models = path / "models"
         self._lock: TextIO | None = None
 
     def hold(self) -> None:

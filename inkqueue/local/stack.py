@@ -25,6 +25,7 @@ from inkqueue.local.supervisor import Supervisor
 SERVER_START_S = 60.0
 MIGRATE_S = 120.0
 READY_S = 120.0
+MODELS = "INKQUEUE_MODELS_DIRS"
 URL_NAMES = ("INKQUEUE_DATABASE_URL", "INKQUEUE_REDIS_URL", "INKQUEUE_STORAGE_URL")
 
 
@@ -174,10 +175,17 @@ class Stack:
             grace_s=grace_s,
         )
 
+    def models(self) -> Mapping[str, str]:
+        """Return where our processes find models: in the folders that are named already, and in ours."""
+        given = [part for part in os.environ.get(MODELS, "").split(os.pathsep) if part]
+        own = str(self.home.models)
+        return {MODELS: os.pathsep.join(given if own in given else [*given, own])}
+
     def environment(self) -> Mapping[str, str]:
         """Return what our processes find in their environment beside the caller's own."""
         return {
             **self.urls,
+            **self.models(),
             "INKQUEUE_HOME": str(self.home.path),
             "INKQUEUE_HOST": self.options.host,
             "INKQUEUE_PORT": str(self.options.port),

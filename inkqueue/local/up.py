@@ -89,7 +89,7 @@ def _serve(stack: Stack, console: Console, *, sample: bool, exit_when_done: bool
 def _tell(stack: Stack, console: Console) -> None:
     """Print every address that a person may need, and keep the three URLs in a file."""
     exports = [f"export {name}={shlex.quote(url)}" for name, url in sorted(stack.urls.items())]
-    file = stack.home.write_urls({**stack.urls, "INKQUEUE_PORT": str(stack.options.port)})
+    file = stack.home.write_urls({**stack.urls, **stack.models(), "INKQUEUE_PORT": str(stack.options.port)})
     lines = [
         f"  Page        {stack.url}/",
         f"  API docs    {stack.url}/docs",
