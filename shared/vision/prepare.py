@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.vision.ink import Ink, find_ink
 from shared.vision.signature import Pixels
+from shared.vision.writing import Writing, find_writing
 
 SIDE = 28
 BOX = 20
@@ -87,7 +88,23 @@ def _digits(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
     return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
 
 
-def _scale(ink: Ink) -> float:
+def _digits2(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
+    """Prepare one handwritten digit; an MNIST picture and its negative pass byte for byte."""
+    if pixels.shape[:2] == (SIDE, SIDE):
+        grey = _single_channel(pixels)
+        if grey is not None:
+            if is_mnist_like(grey):
+                return Prepared(grey)
+            if is_mnist_like(255 - grey):
+                return Prepared(255 - grey)
+    ink = find_writing(pixels)
+    if ink is None:
+        return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
+    quality = Quality(ink.share, ink.stroke_width * _scale(ink), ink.components, ink.edge_contact)
+    return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
+
+
+def _scale(ink: Ink | Writing) -> float:
     """Return how much ink is enlarged on its way into the box."""
     return BOX / float(max(ink.strength.shape))
 
@@ -120,7 +137,7 @@ def is_mnist_like(grey: Pixels) -> bool:
     )
 
 
-def centre(ink: Ink) -> Pixels:
+def centre(ink: Ink | Writing) -> Pixels:
     """Scale ink into a 20×20 box and shift its centre of mass to the middle of 28×28.
 
     The recipe of NIST's digits as QMNIST recovered it: square box, area resampling, maximum to 255,
@@ -177,6 +194,7 @@ def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 
 PREPARATIONS: dict[tuple[str, str], Callable[[Pixels, tuple[int, int, int]], Prepared]] = {
     DIGITS: _digits,
+    ("digits", "2"): _digits2,
     PLAIN: _plain,
 }
 """Every preparation by name and version; a version is never changed once a model was trained with it."""

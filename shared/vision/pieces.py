@@ -1,0 +1,128 @@
+"""The pieces of ink: which belong to the digit, and whether they are one digit or several."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.vision.signature import Pixels
+
+_SPECK = 0.03
+"""A piece of ink below this share of the largest is a speck."""
+_STRAY = 0.2
+"""A piece below this share of the largest that lies further away than the digit's own half is no part of it."""
+_WRITING = 0.1
+"""Share of the sheet that a piece must measure for those at the edge to be dropped."""
+_CONTACT = 0.5
+"""Share of their length with which a table, a shadow or a scanner's edge lies on the border, and a digit does not."""
+_INTRUDER = 0.6
+"""A piece at the border below this share of the largest that stands free is a neighbour's."""
+_FAINT = 0.5
+"""Contrast of a piece, as a share of the strongest's, below which it is no ink."""
+_DOTS = 6
+"""From this many pieces on, none of them large, strokes are taken for dotted."""
+_GAP = 0.06
+"""Gap between two digits, as a share of their height; narrower ones are breaks in a stroke."""
+_TALL = 0.5
+
+Box = tuple[int, int, int, int]
+_Stats = NDArray[np.int32]
+
+
+class Pieces(NamedTuple):
+    """The digit's ink: mask, box (x, y, w, h), the boxes of its pieces, share of all ink that was dropped."""
+
+    mask: Pixels
+    box: Box
+    boxes: list[Box]
+    dropped: float
+
+
+def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
+    """Keep the pieces that make the digit; None where there is none. Ink is dark in `grey`."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        return None
+    pieces = np.asarray(stats[1:], np.int32)
+    keep = _inside(pieces, labels)
+    if count > 2:
+        keep &= _strong(labels, grey, count, pieces, keep)
+        keep &= _near(pieces, keep)
+    areas = pieces[:, cv2.CC_STAT_AREA]
+    dropped = 1 - float(areas[keep].sum()) / float(areas.sum())
+    if not keep.all():
+        table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
+        mask = table[labels]
+    boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
+    if len(boxes) >= _DOTS and areas[keep].max() < 0.4 * areas[keep].sum():
+        mask, boxes = _join_dots(mask, boxes)
+    x, y, w, h = cv2.boundingRect(mask)
+    return Pieces(mask, (x, y, w, h), boxes, dropped)
+
+
+def _inside(stats: _Stats, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Drop what comes in from the edge, where writing is left without it."""
+    rows, columns = labels.shape
+    borders = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    contact = np.max([np.bincount(side, minlength=len(stats) + 1)[1:] for side in borders], axis=0)
+    sides, area = stats[:, 2:4].max(axis=1), stats[:, cv2.CC_STAT_AREA]
+    free = (contact == 0) & (sides >= max(_WRITING * min(rows, columns), 4))
+    if not contact.any() or not free.any():
+        return np.ones(len(stats), bool)
+    largest = int(area[free].max())
+    return (contact == 0) | ~((contact >= _CONTACT * sides) | (area < _INTRUDER * largest))
+
+
+def _strong(
+    labels: NDArray[np.int32], grey: Pixels, count: int, stats: _Stats, keep: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Drop pieces that are much fainter than the largest: what a shadow or the other side of a sheet left."""
+    areas = stats[:, cv2.CC_STAT_AREA]
+    darkness = np.bincount(labels.ravel(), weights=(255 - grey).ravel(), minlength=count)[1:] / areas
+    ground = float(np.median(grey[labels == 0])) if (labels == 0).any() else 255.0
+    contrast = darkness - (255 - ground)
+    large = keep & (areas >= 0.1 * areas[keep].max())
+    return np.asarray(contrast >= _FAINT * contrast[large].max())
+
+
+def _near(stats: _Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop specks, and small pieces far from the largest."""
+    areas = np.where(keep, stats[:, cv2.CC_STAT_AREA], 0)
+    main = int(areas.argmax())
+    x, y, w, h = (stats[:, k] for k in range(4))
+    away_x = np.maximum(np.maximum(x - (x[main] + w[main]), x[main] - (x + w)), 0)
+    away_y = np.maximum(np.maximum(y - (y[main] + h[main]), y[main] - (y + h)), 0)
+    reach = 0.5 * max(int(w[main]), int(h[main]))
+    far = np.hypot(away_x, away_y) > reach
+    dotted = int((areas > 0.3 * areas[main]).sum()) >= _DOTS
+    small = areas < _STRAY * areas[main]
+    return (areas >= _SPECK * areas[main]) & (~(far & small) | dotted)
+
+
+def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]]:
+    """Close the gaps of dotted strokes, up to an eighth of the digit."""
+    _, _, width, height = cv2.boundingRect(mask)
+    pad = max(width, height) // 8 + 1
+    padded = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    for size in range(3, pad + 1, 2):
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+        pieces = stats[1:]
+        if pieces[:, 4].max() >= 0.8 * pieces[:, 4].sum():
+            joined = [(int(x) - pad, int(y) - pad, int(w), int(h)) for x, y, w, h, _ in pieces]
+            return np.ascontiguousarray(closed[pad:-pad, pad:-pad]), joined
+    return mask, boxes
+
+
+def are_several(mask: Pixels, boxes: list[Box]) -> bool:
+    """Say whether pieces stand side by side like digits: apart, each at least half as tall as the tallest."""
+    if len(boxes) < 2:
+        return False
+    tallest = max(h for _, _, _, h in boxes)
+    tall = sorted((x, x + w) for x, _, w, h in boxes if h >= _TALL * tallest)
+    return any(after[0] - before[1] > _GAP * tallest for before, after in pairwise(tall))
