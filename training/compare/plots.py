@@ -22,6 +22,8 @@ def scatter(rows: Sequence[Row]) -> str:
         axes.set_xscale("log")
         axes.set(xlabel="ms per 1,000 images (less is better); marks grow with size", ylabel="accuracy")
         axes.margins(0.1)
-        axes.legend(frameon=False, markerscale=0.6, labelspacing=1, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(
+            frameon=False, markerscale=0.6, labelspacing=1, loc="center left", bbox_to_anchor=(1, 0.5)
+        )
         axes.yaxis.set_major_formatter(PercentFormatter(1))
     return made.svg

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from training.compare.contest import Contest
 from training.compare.measure import measure
 from training.compare.outcome import write_outcome
-from training.compare.rows import Row, load_rows, save_rows
+from training.compare.rows import Row, Terms, load_rows, save_rows
 
 
 def compare(
@@ -22,11 +22,11 @@ def compare(
     Raises:
         ValueError: the folder's rows cannot be read.
     """
-    known = {} if fresh else load_rows(folder)
+    known = _earlier(folder, damaged_is_none=fresh)
     rows = []
     for key in keys:
         terms = contest.terms(key)
-        if terms not in known:
+        if fresh or terms not in known:
             known[terms] = _watched(contest, key, console)
             save_rows(list(known.values()), folder)
         rows.append(known[terms])
@@ -35,6 +35,16 @@ def compare(
         )
     write_outcome(rows, folder)
     return rows
+
+
+def _earlier(folder: Path, *, damaged_is_none: bool) -> dict[Terms, Row]:
+    """Return the rows of earlier calls."""
+    try:
+        return load_rows(folder)
+    except ValueError:
+        if damaged_is_none:
+            return {}
+        raise
 
 
 def _watched(contest: Contest, key: str, console: Console) -> Row:
