@@ -13,6 +13,7 @@ import pytest
 
 from shared.packages import CARD, ModelPackage, find_packages, load_package, resolve
 from shared.vision import Prepared, Quality, prepare
+from shared.vision.confidence import confidence as believed
 from shared.vision.readings import read
 from tests.shared.pictures import digits, paper
 from training import confidence as fitting
@@ -178,7 +179,7 @@ def test_a_regression_never_judges_the_writers_that_it_was_fitted_on(monkeypatch
     writer_of = {id(item): writer for item, writer in zip(evidence.prepared, evidence.groups, strict=True)}
     fitted: list[set[int]] = []
     overlaps: list[set[int]] = []
-    fit, judge = fitting.fit_combiner, fitting.believed
+    fit, judge = fitting.fit_combiner, believed
 
     def fit_and_note(scaled: Any, public: Any, prepared: Any, *rest: Any) -> Any:
         fitted.append({writer_of[id(item)] for item in prepared})
