@@ -18,7 +18,7 @@ from training.evaluate import evaluate_suite
 from training.suites import JUNK, MissingDataError, Sources, metamorphic, mnist, preparer, usps
 from training.suites.catalogue import CATALOGUE
 from training.suites.metamorphic import VARIANTS
-from training.suites.mnist_c import CORRUPTIONS, corrupt
+from training.suites.mnist_c import CORRUPTIONS, OTHERS, corrupt
 from training.suites.no_digits import grounds, letters, strokes
 from training.suites.render import bolder, pen_width
 
@@ -46,9 +46,10 @@ def as_is(images: Iterable[Pixels]) -> list[Prepared]:
 def test_the_corruptions_are_the_fifteen_of_the_paper() -> None:
     """None is left out, none is ours."""
     assert set(CORRUPTIONS) == PAPER
+    assert not PAPER & set(OTHERS)
 
 
-@pytest.mark.parametrize("name", sorted(PAPER))
+@pytest.mark.parametrize("name", [*sorted(PAPER), *OTHERS])
 def test_a_corruption_changes_every_picture_and_is_repeatable(name: str) -> None:
     """Shape and type stay; the same seed gives the same bytes."""
     corrupted = corrupt(IMAGES, name, seed=3)

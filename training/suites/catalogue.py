@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from training.suites import corruptions, junk, metamorphic, mnist, real_digits, usps
+from training.suites import corruptions, junk, metamorphic, mnist, other_corruptions, real_digits, usps
 from training.suites.suite import Figure, Preparer, Result, Sources, Suite
 
 
@@ -25,6 +25,6 @@ class Entry(NamedTuple):
 
 CATALOGUE: dict[str, Entry] = {
     module.NAME: Entry(module.build, module.figures)
-    for module in (mnist, usps, real_digits, corruptions, metamorphic, junk)
+    for module in (mnist, usps, real_digits, corruptions, other_corruptions, metamorphic, junk)
 }
 """In the order in which they are measured and told."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from training.data import Set
 from training.suites.draw import ACCURACY, by_group, mean_of_groups, trust, worst_group
 from training.suites.mnist import clean_digits
 from training.suites.mnist_c import CORRUPTIONS, corrupt
@@ -19,10 +22,14 @@ def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None =
     Raises:
         MissingDataError: MNIST's idx files are not there.
     """
-    digits = clean_digits(sources, limit)
-    raw = np.concatenate([corrupt(digits.images, name, seed=seed) for name in CORRUPTIONS])
-    groups = [name for name in CORRUPTIONS for _ in digits.labels]
-    return Suite(NAME, prepare(raw), np.tile(digits.labels, len(CORRUPTIONS)), groups, raw)
+    return corrupted(NAME, clean_digits(sources, limit), list(CORRUPTIONS), prepare, seed)
+
+
+def corrupted(name: str, digits: Set, how: Sequence[str], prepare: Preparer, seed: int) -> Suite:
+    """Make a suite of digits in several corruptions, each of which is a group."""
+    raw = np.concatenate([corrupt(digits.images, corruption, seed=seed) for corruption in how])
+    groups = [corruption for corruption in how for _ in digits.labels]
+    return Suite(name, prepare(raw), np.tile(digits.labels, len(how)), groups, raw)
 
 
 def figures(result: Result) -> list[Figure]:

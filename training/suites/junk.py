@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -30,6 +31,10 @@ _DRAWN: dict[str, Callable[[Generator], Pixels]] = {
 }
 
 
+_SHEETS = ("blank", "noise")
+"""Kinds that have no strokes to show another way."""
+
+
 def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None = None) -> Suite:
     """Draw and load pictures of every kind, and prepare them.
 
@@ -51,13 +56,24 @@ def build(sources: Sources, prepare: Preparer, *, seed: int, limit: int | None =
 def _draw(name: str, count: int, seed: int) -> Iterator[Pixels]:
     """Draw pictures of one kind."""
     generator = np.random.default_rng([seed, list(_DRAWN).index(name)])
-    return (_DRAWN[name](generator) for _ in range(count))
+    drawn = (_DRAWN[name](generator) for _ in range(count))
+    return drawn if name in _SHEETS else (_show(picture, generator) for picture in drawn)
 
 
 def _cross_out(sources: Sources, count: int, seed: int) -> Iterator[Pixels]:
     """Cross out test digits."""
     generator = np.random.default_rng([seed, len(_DRAWN)])
-    return (strokes.crossed_out(digit, generator) for digit in clean_digits(sources, count).images)
+    digits = clean_digits(sources, count).images
+    return (_show(strokes.crossed_out(digit, generator), generator) for digit in digits)
+
+
+def _show(drawing: Pixels, generator: Generator) -> Pixels:
+    """Show a drawing as it is, light on dark, or as a 28×28 picture in MNIST's way."""
+    way = generator.integers(0, 3)
+    if way == 0:
+        return drawing
+    inverted = 255 - drawing
+    return inverted if way == 1 else np.asarray(cv2.resize(inverted, (28, 28), interpolation=cv2.INTER_AREA))
 
 
 def _load(sources: Sources, file: str, limit: int | None) -> Iterator[Pixels]:

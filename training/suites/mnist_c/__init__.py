@@ -15,11 +15,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from shared.vision.signature import Pixels
-from training.suites.mnist_c import blur, fog, noise, overlay, warp
+from training.suites.mnist_c import blur, fog, further, noise, overlay, warp
 
 Floats = NDArray[np.float32]
 
-CORRUPTIONS: dict[str, Callable[[Floats, Generator], Floats]] = {
+Corruption = Callable[[Floats, Generator], Floats]
+
+CORRUPTIONS: dict[str, Corruption] = {
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,
     "glass_blur": blur.glass_blur,
@@ -38,12 +40,32 @@ CORRUPTIONS: dict[str, Callable[[Floats, Generator], Floats]] = {
 }
 
 
+OTHERS: dict[str, Corruption] = {
+    function.__name__: function
+    for function in (
+        further.gaussian_noise,
+        further.speckle_noise,
+        further.gaussian_blur,
+        further.defocus_blur,
+        further.contrast,
+        further.pixelate,
+        further.jpeg_compression,
+        further.quantize,
+        further.line,
+        further.inverse,
+    )
+}
+"""Ten more of the reference, none of the fifteen."""
+
+
 def corrupt(images: Pixels, name: str, *, seed: int) -> Pixels:
     """Return uint8 pictures (N, 28, 28), each corrupted by its own random numbers.
 
     Raises:
         KeyError: no such corruption.
     """
-    generator = np.random.default_rng([seed, list(CORRUPTIONS).index(name)])
+    known = CORRUPTIONS | OTHERS
+    function = known[name]
+    generator = np.random.default_rng([seed, list(known).index(name)])
     floats = images.astype(np.float32) / np.float32(255)
-    return (CORRUPTIONS[name](floats, generator).clip(0, 1) * 255).astype(np.uint8)
+    return (function(floats, generator).clip(0, 1) * 255).astype(np.uint8)

@@ -47,6 +47,13 @@ def dotted_line(images: Floats, generator: Generator) -> Floats:
     return images + line
 
 
+def full_line(count: int, generator: Generator) -> Floats:
+    """Return lines that start near the left edge and end near the right one."""
+    left, right = generator.integers(0, 5, count), generator.integers(22, 27, count)
+    start, end = generator.integers(0, _SIDE - 1, (2, count))
+    return _lines(left, start, right, end)
+
+
 def zigzag(images: Floats, generator: Generator) -> Floats:
     """Draw a zigzag of length and height two along a sloping line."""
     count = len(images)
