@@ -129,6 +129,8 @@ def _printed(
     framed = _frame(across, down, rows, columns)
     chosen_across = [line for line in across if line in framed or _is_printed(line, columns, rows)]
     chosen_down = [line for line in down if line in framed or _is_printed(line, rows, columns)]
+    if len(chosen_across) + len(chosen_down) > 1:
+        return chosen_across, chosen_down
     return _unless_tight(mask, chosen_across), _unless_tight(_turn(mask), chosen_down)
 
 

@@ -21,8 +21,8 @@ _CONTACT = 0.5
 """Share of their length with which a table, a shadow or a scanner's edge lies on the border, and a digit does not."""
 _INTRUDER = 0.6
 """A piece at the border below this share of the largest that stands free is a neighbour's."""
-_FAINT = 0.5
-"""Contrast of a piece, as a share of the strongest's, below which it is no ink."""
+_FAINT = 0.4
+"""Steepness of a piece's edges, as a share of the sharpest's, below which it is no ink."""
 _DOTS = 6
 """From this many pieces on, none of them large, strokes are taken for dotted."""
 _GAP = 0.06
@@ -50,7 +50,7 @@ def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
     pieces = np.asarray(stats[1:], np.int32)
     keep = _inside(pieces, labels)
     if count > 2:
-        keep &= _strong(labels, grey, count, pieces, keep)
+        keep &= _sharp(mask, labels, grey, np.where(keep, pieces[:, cv2.CC_STAT_AREA], 0))
         keep &= _near(pieces, keep)
     areas = pieces[:, cv2.CC_STAT_AREA]
     dropped = 1 - float(areas[keep].sum()) / float(areas.sum())
@@ -59,7 +59,10 @@ def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
         mask = table[labels]
     boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
     if len(boxes) >= _DOTS and areas[keep].max() < 0.4 * areas[keep].sum():
-        mask, boxes = _join_dots(mask, boxes)
+        joined = _join_dots(mask, boxes)
+        if joined is None:
+            return None
+        mask, boxes = joined
     x, y, w, h = cv2.boundingRect(mask)
     return Pieces(mask, (x, y, w, h), boxes, dropped)
 
@@ -77,16 +80,18 @@ def _inside(stats: _Stats, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return (contact == 0) | ~((contact >= _CONTACT * sides) | (area < _INTRUDER * largest))
 
 
-def _strong(
-    labels: NDArray[np.int32], grey: Pixels, count: int, stats: _Stats, keep: NDArray[np.bool_]
+def _sharp(
+    mask: Pixels, labels: NDArray[np.int32], grey: Pixels, areas: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    """Drop pieces that are much fainter than the largest: what a shadow or the other side of a sheet left."""
-    areas = stats[:, cv2.CC_STAT_AREA]
-    darkness = np.bincount(labels.ravel(), weights=(255 - grey).ravel(), minlength=count)[1:] / areas
-    ground = float(np.median(grey[labels == 0])) if (labels == 0).any() else 255.0
-    contrast = darkness - (255 - ground)
-    large = keep & (areas >= 0.1 * areas[keep].max())
-    return np.asarray(contrast >= _FAINT * contrast[large].max())
+    """Drop pieces with much softer edges than the sharpest: what a shadow or the sheet's other side left."""
+    kernel = np.ones((3, 3), np.uint8)
+    edge = np.flatnonzero(cv2.subtract(mask, cv2.erode(mask, kernel)))
+    steep = cv2.morphologyEx(cv2.blur(grey, (3, 3)), cv2.MORPH_GRADIENT, kernel).ravel()[edge]
+    owner = labels.ravel()[edge]
+    count = np.maximum(np.bincount(owner, minlength=len(areas) + 1)[1:], 1)
+    steepness = np.bincount(owner, weights=steep, minlength=len(areas) + 1)[1:] / count
+    large = areas >= 0.1 * areas.max()
+    return np.asarray(steepness >= _FAINT * steepness[large].max())
 
 
 def _near(stats: _Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -103,20 +108,22 @@ def _near(stats: _Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return (areas >= _SPECK * areas[main]) & (~(far & small) | dotted)
 
 
-def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]]:
-    """Close the gaps of dotted strokes, up to an eighth of the digit."""
-    _, _, width, height = cv2.boundingRect(mask)
-    pad = max(width, height) // 8 + 1
+def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]] | None:
+    """Close the gaps of dotted strokes; None where the dots are no strokes but grain."""
+    dot = float(np.median([max(w, h) for _, _, w, h in boxes]))
+    if dot < 3:
+        return None
+    pad = round(2.5 * dot) | 1
     padded = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
     for size in range(3, pad + 1, 2):
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
         _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
         pieces = stats[1:]
-        if pieces[:, 4].max() >= 0.8 * pieces[:, 4].sum():
+        if pieces[:, 4].max() >= 0.6 * pieces[:, 4].sum():
             joined = [(int(x) - pad, int(y) - pad, int(w), int(h)) for x, y, w, h, _ in pieces]
             return np.ascontiguousarray(closed[pad:-pad, pad:-pad]), joined
-    return mask, boxes
+    return None
 
 
 def are_several(mask: Pixels, boxes: list[Box]) -> bool:

@@ -36,13 +36,16 @@ def is_dark_on_light(grey: Pixels, light: Pixels, *, calm: bool) -> bool:
     score = 0.6 * ring + 0.4 * whole
     if min(grey.shape) < _SMALLEST or abs(score - 0.5) > _CLEAR - 0.5:
         return score > 0.5
-    by_share, (dark, bright) = score > 0.5, _hats(grey)
+    dark, bright = _hats(grey)
+    by_share, by_width = score > 0.5, dark > bright
     if not calm:
-        return dark > bright if max(dark, bright) > 1.3 * min(dark, bright) else by_share
+        return by_width if max(dark, bright) > 1.3 * min(dark, bright) else by_share
     free_dark, free_bright = _strokes_of(light)
-    if free_dark == free_bright or by_share == (free_dark > free_bright):
-        return by_share
-    return dark > bright
+    by_shape = by_share if free_dark == free_bright else free_dark > free_bright
+    if by_share != by_shape:
+        return by_width
+    ink = np.asarray(cv2.bitwise_not(light), np.uint8) if by_share else light
+    return by_width if is_broad(ink) else by_share
 
 
 def _shares(light: Pixels) -> tuple[float, float]:
