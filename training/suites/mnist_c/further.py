@@ -62,7 +62,9 @@ def jpeg_compression(images: Floats, _: Generator) -> Floats:
     """Compress at quality 7."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     coded = (cv2.imencode(".jpg", (image * 255).astype(np.uint8), quality)[1] for image in images)
-    return np.asarray([cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) for data in coded], np.float32) / 255
+    return np.asarray([cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) for data in coded], np.float32) / np.float32(
+        255
+    )
 
 
 def quantize(images: Floats, _: Generator) -> Floats:
