@@ -50,6 +50,6 @@ def _earlier(folder: Path, *, damaged_is_none: bool) -> dict[Terms, Row]:
 def _watched(contest: Contest, key: str, console: Console) -> Row:
     """Measure one entrant under a bar that fills while it learns and again while it reads."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(key, total=1.0)
         return measure(contest, key, lambda done: bars.update(task, completed=done))
