@@ -133,6 +133,10 @@ def test_the_pooled_error_needs_every_set() -> None:
     parts = {name: measured([1, 1], [1, 2], [True, True], name=name) for name in pooled.PARTS}
     (figure,) = pooled.figures(parts)
     assert (figure.suite, figure.value, figure.count) == (pooled.DIGITS, 0.5, 2 * len(parts))
+    groups = ["clean", "invert"]
+    parts["metamorphic"] = measured([1, 1], [2, 2], [True, True], name="metamorphic", groups=groups)
+    (without_clean,) = pooled.figures(parts)
+    assert without_clean.count == 2 * len(parts) - 1
     parts.pop("USPS test")
     assert pooled.figures(parts) == []
 
