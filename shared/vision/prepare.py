@@ -8,6 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from shared.vision.framed import is_framed, whole
+from shared.vision.ground import to_grey
 from shared.vision.ink import Ink, find_ink
 from shared.vision.signature import Pixels
 from shared.vision.writing import Writing, find_writing
@@ -89,16 +91,18 @@ def _digits(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 
 
 def _digits2(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
-    """Prepare one handwritten digit; an MNIST picture and its negative pass byte for byte."""
+    """Prepare one handwritten digit; a picture like MNIST's and its negative pass byte for byte."""
     if pixels.shape[:2] == (SIDE, SIDE):
         grey = _single_channel(pixels)
         if grey is not None:
-            if is_mnist_like(grey):
-                return Prepared(grey)
-            if is_mnist_like(255 - grey):
-                return Prepared(255 - grey)
+            for plane in (grey, 255 - grey):
+                if is_mnist_like(plane) or is_framed(plane):
+                    return Prepared(plane)
     ink = find_writing(pixels)
     if ink is None:
+        picture = whole(to_grey(pixels))
+        if picture is not None:
+            return Prepared(picture)
         return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
     quality = Quality(ink.share, ink.stroke_width * _scale(ink), ink.components, ink.edge_contact)
     return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
