@@ -127,19 +127,31 @@ def _printed(
 ) -> tuple[list[Line], list[Line]]:
     """Choose the lines that cross the sheet, lie along its edge or make a frame."""
     framed = _frame(across, down, rows, columns)
-    chosen_across = [line for line in across if line in framed or _is_printed(line, columns, rows)]
-    chosen_down = [line for line in down if line in framed or _is_printed(line, rows, columns)]
+    chosen_across = _printed_one_way(across, columns, rows, framed)
+    chosen_down = _printed_one_way(down, rows, columns, framed)
     if len(chosen_across) + len(chosen_down) > 1:
         return chosen_across, chosen_down
     return _unless_tight(mask, chosen_across), _unless_tight(_turn(mask), chosen_down)
 
 
-def _is_printed(line: Line, length: int, breadth: int) -> bool:
-    """Say whether a line crosses the sheet or lies along its edge."""
-    span = (line.end - line.start) / length
-    if span >= _ACROSS and (line.start <= _EDGE * length or line.end >= (1 - _EDGE) * length):
+def _printed_one_way(lines: list[Line], length: int, breadth: int, framed: list[Line]) -> list[Line]:
+    """Choose of parallel lines those of a frame, along the edge, from edge to edge, or long and several."""
+    long = [line for line in lines if line.end - line.start >= _ACROSS * length]
+    return [
+        line
+        for line in lines
+        if line in framed or _reaches(line, length, breadth) or (len(long) > 1 and line in long)
+    ]
+
+
+def _reaches(line: Line, length: int, breadth: int) -> bool:
+    """Say whether a line runs from edge to edge, or from one edge along another."""
+    slack = max(2, 0.01 * length)
+    starts, ends = line.start <= slack, line.end >= length - slack
+    if starts and ends:
         return True
-    return span >= _EDGE_SPAN and not _EDGE * breadth < line.at < (1 - _EDGE) * breadth
+    along = not _EDGE * breadth < line.at < (1 - _EDGE) * breadth
+    return along and (starts or ends)
 
 
 def _frame(across: list[Line], down: list[Line], rows: int, columns: int) -> list[Line]:

@@ -23,6 +23,8 @@ _INTRUDER = 0.6
 """A piece at the border below this share of the largest that stands free is a neighbour's."""
 _FAINT = 0.4
 """Steepness of a piece's edges, as a share of the sharpest's, below which it is no ink."""
+_STRIP = 0.4
+"""Depth, as a share of the sheet's, up to which ink along a whole side is the sheet's end and no digit."""
 _DOTS = 6
 """From this many pieces on, none of them large, strokes are taken for dotted."""
 _GAP = 0.06
@@ -64,7 +66,20 @@ def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
             return None
         mask, boxes = joined
     x, y, w, h = cv2.boundingRect(mask)
+    if _is_strip(mask, (x, y, w, h)):
+        return None
     return Pieces(mask, (x, y, w, h), boxes, dropped)
+
+
+def _is_strip(mask: Pixels, box: Box) -> bool:
+    """Say whether ink is nothing but a strip along a whole side: a scanner's edge, the end of the sheet."""
+    rows, columns = mask.shape
+    x, y, width, height = box
+    if height >= 0.98 * rows and width <= _STRIP * columns and (x == 0 or x + width == columns):
+        return bool((mask[:, 0 if x == 0 else -1] > 0).mean() > 0.9)
+    if width >= 0.98 * columns and height <= _STRIP * rows and (y == 0 or y + height == rows):
+        return bool((mask[0 if y == 0 else -1] > 0).mean() > 0.9)
+    return False
 
 
 def _inside(stats: _Stats, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
