@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from shared.errors import UnknownModel
 from shared.logs import get_logger
 from shared.packages import Fingerprint, ModelPackage, Packages, Survey, fingerprint, resolve, survey
 
@@ -54,12 +55,18 @@ class Catalogue:
             log.warning("package_ignored", package=package, reason=reason)
 
     def resolve(self, ref: str | None) -> ModelPackage:
-        """Return the package of a reference, of the default when there is none.
+        """Return the package of a reference, of the default when there is none; one added just now counts.
 
         Raises:
             UnknownModel: no such package.
         """
-        return resolve(self.packages(), ref or self.default)
+        wanted = ref or self.default
+        try:
+            return resolve(self.packages(), wanted)
+        except UnknownModel:
+            with self._lock:
+                self._looked_at = float("-inf")
+            return resolve(self.packages(), wanted)
 
     def find(self, name: str, version: str | None) -> ModelPackage | None:
         """Return a package that may be missing here, such as one that only workers have."""
