@@ -273,6 +273,6 @@ def test_a_missed_bar_says_by_how_much(report: Path) -> None:
     text = (report / "report.md").read_text(encoding="utf-8")
     assert "1 of 4 bars are reached, and 0 aims." in text
     rows = [row for row in text.splitlines() if row.startswith(("| Reading", "| Trust"))]
-    outcomes = ["yes", "no, by 2.00 %", "no, fewer than 20,000", "not measured"]
+    outcomes = ["yes", "no, by 2.00 points", "no, fewer than 20,000", "not measured"]
     assert [row.split(" | ")[6] for row in rows] == outcomes
     assert "usps.h5 is missing" in rows[3]

@@ -38,7 +38,8 @@ def _bar_row(verdict: Verdict) -> tuple[str, ...]:
 def _shortfall(verdict: Verdict) -> str:
     """Say by how much a bar is missed, or that too few pictures stand behind it."""
     if verdict.short_by:
-        return f"no, by {_value(verdict.short_by, verdict.bar.unit)}"
+        missing = _value(verdict.short_by, verdict.bar.unit)
+        return f"no, by {missing.replace('%', 'points')}"
     return f"no, fewer than {count(verdict.bar.fewest)}"
 
 

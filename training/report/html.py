@@ -11,7 +11,7 @@ from itertools import groupby
 from training.report.document import Block, Document, Gallery, Picture, Plot, Section, Table, Text
 from training.report.png import to_png
 
-NUMERIC = re.compile(r"[-−]?[\d,.]+(e[-+]\d+)?( %)?( (of|to) [\d,.]+( %)?)?|–|never")
+NUMERIC = re.compile(r"([≥≤] )?[-−]?[\d,.]+(e[-+]\d+)?( %)?( (of|to) [\d,.]+( %)?)?|–|never")
 CSS = """
 :root{color-scheme:light dark;--ink:#1f2933;--dim:#52606d;--ground:#fff;--line:#cbd2d9;--bad:#b3261e;--link:#1769aa}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7eb;--dim:#9aa5b1;--ground:#14191f;--line:#3e4c59;
