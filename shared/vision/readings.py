@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 
 LOW_CONFIDENCE = "low_confidence"
 NOT_A_DIGIT = "not_a_digit"
+NOT_CALIBRATED = "not_calibrated"
 BATCH = 128
 """Images that the network sees at once; larger batches fall out of the cache."""
 
@@ -88,7 +89,8 @@ def read(
     confidence = believe(package, logits, probabilities, prepared)
     confidence[prediction < 0] = np.nan
     sure = confidence >= _thresholds(package, target_error, count)
-    reasons = _reasons(prepared, prediction, sure, _like_junk(package, logits))
+    low = LOW_CONFIDENCE if package.card["thresholds"] else NOT_CALIBRATED
+    reasons = _reasons(prepared, prediction, sure, _like_junk(package, logits), low)
     return Readings(
         prediction=prediction,
         confidence=confidence,
@@ -153,13 +155,14 @@ def _reasons(
     prediction: NDArray[np.int16],
     sure: NDArray[np.bool_],
     like_junk: NDArray[np.bool_],
+    low: str,
 ) -> list[tuple[str, ...]]:
-    """Join the picture's reasons with the network's; of a blank the network knows nothing."""
+    """Join the picture's reasons with the network's (`low` is that of a confidence under the threshold)."""
     reasons = [item.reasons for item in prepared]
     for index in np.flatnonzero(~sure):
         if BLANK in reasons[index]:
             continue
-        found = (LOW_CONFIDENCE,) if prediction[index] >= 0 else ()
+        found = (low,) if prediction[index] >= 0 else ()
         doubt = (NOT_A_DIGIT,) if prediction[index] < 0 or like_junk[index] else ()
         reasons[index] = tuple(dict.fromkeys((*reasons[index], *found, *doubt)))
     return reasons

@@ -176,7 +176,7 @@ def test_without_thresholds_everything_goes_to_review(service: Service, tmp_path
     service.add(folder_of(tmp_path / "colours"))
     items = service.read(paintings(), "colours")
     assert {item["decision"] for item in items} == {"review"}
-    assert all(item["reasons"] for item in items)
+    assert all(item["reasons"] == ["not_calibrated"] for item in items)
 
 
 def test_a_running_job_keeps_its_version(service: Service, tmp_path: Path, database: Database) -> None:
