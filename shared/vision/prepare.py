@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 from shared.vision.framed import is_framed, whole
 from shared.vision.ground import to_grey
 from shared.vision.ink import Ink, find_ink
+from shared.vision.pen import thin
 from shared.vision.signature import Pixels
 from shared.vision.writing import Writing, find_writing
 
@@ -104,8 +106,10 @@ def _digits2(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
         if picture is not None:
             return Prepared(picture)
         return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
-    quality = Quality(ink.share, ink.stroke_width * _scale(ink), ink.components, ink.edge_contact)
-    return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
+    scale = _scale(ink)
+    quality = Quality(ink.share, ink.stroke_width * scale, ink.components, ink.edge_contact)
+    image = centre(replace(ink, strength=thin(ink.strength, ink.stroke_width, scale)))
+    return Prepared(image, (MULTIPLE,) if ink.several else (), quality)
 
 
 def _scale(ink: Ink | Writing) -> float:

@@ -21,6 +21,8 @@ _SOFT_SIDE = 60
 _MARGIN = 0.25
 _LEAST_SIDE = 8
 """Pixels of the upload below which ink on a large sheet is a speck."""
+_REMAINS = 0.3
+"""Share of the sheet below which ink at the border, where there are printed lines, is a part of them."""
 _LEAST_SHARE = 0.05
 """Share of the sheet from which on ink of any size is worth a look."""
 
@@ -50,9 +52,11 @@ def find_writing(pixels: Pixels) -> Writing | None:
     if found is None or _is_speck(found.box, split.mask, step):
         return None
     mask, box = found.mask, found.box
+    contact = _edge_contact(mask)
+    if cleaned.lines and contact and max(box[2:]) < _REMAINS * max(mask.shape):
+        return None
     several = are_several(mask, found.boxes)
     share = cv2.countNonZero(mask) / mask.size
-    contact = _edge_contact(mask)
     dropped = 1 - cv2.countNonZero(mask) / max(cv2.countNonZero(split.mask), 1)
     if step > 1 and max(box[2:]) < WORK_SIDE // 2:
         split, mask, box = _look_closer(pixels, split, mask, box, step)
