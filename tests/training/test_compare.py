@@ -213,6 +213,16 @@ def test_a_sample_of_test_images_is_spread_over_all(data_dir: Path) -> None:
     assert np.array_equal(part.test.labels, whole.test.labels[np.linspace(0, 39, 10).round().astype(int)])
 
 
+@pytest.mark.parametrize(
+    "other", [{"labels": ["cat", "dog"]}, {"input": DIGITS.card["input"] | {"shape": [3, 28, 28]}}]
+)
+def test_a_package_that_reads_something_else_is_refused(data_dir: Path, other: dict[str, object]) -> None:
+    """Cats, dogs and colours are not compared with digits."""
+    package = replace(DIGITS, card=DIGITS.card | other)  # type: ignore[arg-type, operator]  # a card with changes
+    with pytest.raises(ValueError, match=r"digits@1\.0\.0 reads no digits"):
+        load_contest(data_dir, package, seed=1, threads=1, most=None, tested=None)
+
+
 def test_the_command_writes_a_table(data_dir: Path, tmp_path: Path) -> None:
     """It prints the table that it writes, and says what it cannot do."""
     arguments = [

@@ -55,7 +55,10 @@ def load_contest(
 
     Raises:
         FileNotFoundError: a file is missing.
+        ValueError: the package does not read digits from 28×28 grey pictures, as the others do.
     """
+    if package.shape != (1, 28, 28) or not set(package.labels) <= set("0123456789"):
+        raise ValueError(f"{package.ref} reads no digits from 28×28 grey pictures, as those beside it do")
     train, test = (_load(data_dir, part, package) for part in ("train", "test"))
     kept = spread(len(test.labels), tested)
     return Contest(train, Set(test.images[kept], test.labels[kept]), package, seed, threads, most)
