@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,13 @@ import numpy as np
 
 from shared.vision import Prepared, prepare
 from shared.vision.prepare import BLANK
-from training import junk, scenes
+from training import junk, scenes, small
 from training.data import Images, Labels, Set
 from training.network import JUNK
 
+COSTS = "costs.jsonl"
 PREPARATION = ("digits", "2")
+SORTS = ("scenes", "small", "junk")
 PART = 2000
 """Pictures that one process draws from one seed; the stock is the same however many processes there are."""
 
@@ -28,8 +31,9 @@ PART = 2000
 class Stock:
     """How many pictures of each sort, and the seed that decides them all."""
 
-    scenes: int = 120_000
-    junk: int = 60_000
+    scenes: int = 80_000
+    small: int = 60_000
+    junk: int = 50_000
     seed: int = 1
 
 
@@ -41,7 +45,7 @@ class Drawn(NamedTuple):
 
 
 def stock(digits: Set, what: Stock, folder: Path | None = None, *, processes: int | None = None) -> Set:
-    """Return scenes and junk made of the given digits, from the folder's file if it is of the same making.
+    """Return pictures made of the given digits, from the folder's file if it is of the same making.
 
     Blank pictures are left out: they never reach a network. So there are a little fewer than asked for.
     """
@@ -49,16 +53,32 @@ def stock(digits: Set, what: Stock, folder: Path | None = None, *, processes: in
     if path and path.is_file():
         with np.load(path) as saved:
             return Set(saved["images"], saved["labels"])
+    before = _worked()
     made = draw(digits, what, processes=processes)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        note(folder, f"stock of seed {what.seed}", _worked() - before)
     kept = [index for index, item in enumerate(made.prepared) if BLANK not in item.reasons]
     result = Set(np.stack([made.prepared[index].image for index in kept]), made.labels[kept])
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}")
         with temporary.open("wb") as file:
             np.savez(file, images=result.images, labels=result.labels)
         temporary.replace(path)
     return result
+
+
+def note(folder: Path, what: str, cpu_seconds: float) -> None:
+    """Write down what a piece of work cost, for the card: processor time, which other work does not stretch."""
+    line = {"made": what, "cpu_seconds": round(cpu_seconds, 1)}
+    with (folder / COSTS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _worked() -> float:
+    """Return the processor time of this process and of those that it started and that are gone, in seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def draw(digits: Set, what: Stock, *, processes: int | None = None) -> Drawn:
@@ -83,7 +103,14 @@ def on_pages(images: Images, seed: int) -> list[Prepared]:
     return [prepare(scenes.write(image, rng), name=name, version=version) for image in images]
 
 
-def nothing(digits: Images, count: int, seed: int) -> list[Prepared]:
+def spoilt(images: Images, seed: int) -> list[Prepared]:
+    """Spoil each digit (N, 28, 28) as a small picture and prepare it; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    name, version = PREPARATION
+    return [prepare(small.spoil(image, rng), name=name, version=version) for image in images]
+
+
+def nothing(digits: Sequence[Images], count: int, seed: int) -> list[Prepared]:
     """Draw and prepare so many pictures that are no digit; the same for the same seed."""
     rng = np.random.default_rng(seed)
     name, version = PREPARATION
@@ -101,7 +128,7 @@ def _key(digits: Set, what: Stock) -> str:
     digest = hashlib.sha256(json.dumps([asdict(what), PREPARATION]).encode())
     digest.update(digits.images.tobytes())
     root = Path(__file__).resolve().parent
-    sources = [root / f"{name}.py" for name in ("scenes", "paper", "junk", "letters", "bank")]
+    sources = [root / f"{name}.py" for name in ("scenes", "paper", "small", "junk", "letters")]
     for source in [*sources, *sorted((root.parent / "shared" / "vision").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
@@ -122,6 +149,7 @@ def _draw_part(task: tuple[str, int, np.random.SeedSequence]) -> Drawn:
     kind, size, seed = task
     number = int(seed.generate_state(1)[0])
     if kind == "junk":
-        return Drawn(nothing(_digits.images, size, number), np.full(size, JUNK, np.int64))
+        return Drawn(nothing(list(_digits.images), size, number), np.full(size, JUNK, np.int64))
     chosen = np.random.default_rng(number).integers(len(_digits.labels), size=size)
-    return Drawn(on_pages(_digits.images[chosen], number), _digits.labels[chosen])
+    make = on_pages if kind == "scenes" else spoilt
+    return Drawn(make(_digits.images[chosen], number), _digits.labels[chosen])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +21,9 @@ from training.network import OUTPUTS, WIDTHS, DigitNet
 
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.jsonl"
+
+Shares = np.ndarray[Any, np.dtype[np.float32]]
+Chosen = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,51 @@ class Recipe:
     teaching: float = 0.8
 
 
-class Pool(NamedTuple):
-    """What an epoch goes through once.
+class Part(NamedTuple):
+    """A set in a pool: the share of it that an epoch shows, and the share of times that it is shown unbent."""
 
-    Images uint8 (N, 28, 28), labels int64 (N,), `spare` float32 (N,): the share of times that an image is shown
-    as it is; `chances` float16 (N, outputs): what teachers say, None without teachers.
+    data: Set
+    shown: float = 1.0
+    unbent: float = 0.0
+
+
+class Pool(NamedTuple):
+    """What epochs draw from.
+
+    Images uint8 (N, 28, 28), labels int64 (N,); `shown` and `unbent` float32 (N,) as in `Part`; `chances` float16
+    (N, outputs): what teachers say, None without teachers.
     """
 
     images: Images
     labels: Labels
-    spare: np.ndarray[Any, np.dtype[np.float32]]
+    shown: Shares
+    unbent: Shares
     chances: np.ndarray[Any, np.dtype[np.float16]] | None = None
 
     @classmethod
-    def of(cls, *parts: tuple[Set, float]) -> Pool:
-        """Join sets, each with the share of times that its images are shown as they are."""
-        images, labels = (
-            np.concatenate([getattr(part, key) for part, _ in parts]) for key in ("images", "labels")
+    def of(cls, *parts: Part) -> Pool:
+        """Join sets."""
+        images, labels = (np.concatenate([getattr(part.data, key) for part in parts]) for key in Set._fields)
+        shown, unbent = (
+            np.concatenate([np.full(len(part.data.labels), getattr(part, key), np.float32) for part in parts])
+            for key in ("shown", "unbent")
         )
-        spare = np.concatenate([np.full(len(part.labels), share, np.float32) for part, share in parts])
-        return cls(images, labels, spare)
+        return cls(images, labels, shown, unbent)
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    def batches(self, size: int) -> int:
+        """Return how many batches an epoch has: never more than what is drawn fills."""
+        expected = float(self.shown.sum(dtype=np.float64))
+        spread = float((self.shown * (1 - self.shown)).sum(dtype=np.float64)) ** 0.5
+        return max(int(expected - 6 * spread) // size, 1)
+
+    def order(self, size: int) -> Tensor:
+        """Draw an epoch's images in random order; int64 (batches, size)."""
+        drawn = torch.nonzero(torch.rand(len(self.shown)) < torch.from_numpy(self.shown)).flatten()
+        count = self.batches(size)
+        mixed = drawn[torch.randperm(len(drawn))]
+        if len(mixed) < count * size:  # a pool of less than a batch goes round
+            mixed = mixed.repeat(-(-count * size // max(len(mixed), 1)))
+        return mixed[: count * size].view(count, size)
 
 
 class Watch(Protocol):
@@ -80,7 +105,8 @@ class Watch(Protocol):
 class Run:
     """One training run, kept in a folder."""
 
-    def __init__(self, folder: Path, recipe: Recipe, images: int, *, device: str | None = None) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, batches: int, *, device: str | None = None) -> None:
+        """Open a run of so many batches an epoch, or go on with the one that the folder holds."""
         torch.manual_seed(recipe.seed)
         self.folder, self.recipe, self.epoch = folder, recipe, 0
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -90,7 +116,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay
         )
-        steps = recipe.epochs * (images // recipe.batch)
+        steps = recipe.epochs * batches
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, recipe.peak_rate, total_steps=steps, pct_start=0.15, final_div_factor=1e3
         )
@@ -134,8 +160,8 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 def train(
     run: Run,
-    data: Pool | Set,
-    held_out: Set | Mapping[str, Set],
+    pools: Pool | Sequence[Pool],
+    held_out: Mapping[str, Set],
     *,
     how: Augmentation | None = None,
     until: int | None = None,
@@ -143,20 +169,21 @@ def train(
 ) -> DigitNet:
     """Train the rest of a run's epochs, or those up to `until`, and return the averaged network.
 
-    `how` is None for pictures that are shown as they are. Held-out sets are only reported, never chosen by.
+    Of several pools each epoch takes the next. `how` is None for pictures that are bent already. Held-out sets
+    are only reported, nothing is chosen by them.
     """
-    pool = Pool.of((data, 0.0)) if isinstance(data, Set) else data
-    sets = {"held_out": held_out} if isinstance(held_out, Set) else held_out
+    several = [pools] if isinstance(pools, Pool) else pools
     while run.epoch < (until or run.recipe.epochs):
-        started = time.monotonic()
-        loss = _epoch(run, pool, how, watch)
+        started, worked = time.monotonic(), time.process_time()
+        loss = _epoch(run, several[run.epoch % len(several)], how, watch)
         run.epoch += 1
         run.save()
         line: dict[str, float] = {"epoch": run.epoch, "loss": round(loss, 5)}
-        for name, part in sets.items():
+        for name, part in held_out.items():
             wrong = int((infer(run.averaged, part.images).argmax(1) != part.labels).sum())
             line |= {f"{name}_errors": wrong, f"{name}_count": len(part.labels)}
         line["seconds"] = round(time.monotonic() - started, 1)
+        line["cpu_seconds"] = round(time.process_time() - worked, 1)
         with (run.folder / HISTORY).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if watch is not None:
@@ -165,37 +192,44 @@ def train(
 
 
 def _epoch(run: Run, pool: Pool, how: Augmentation | None, watch: Watch | None) -> float:
-    """Go through the pool once, in an order that only seed and epoch decide; return the mean loss."""
+    """Go through a draw of the pool that only seed and epoch decide; return the mean loss."""
     torch.manual_seed(run.recipe.seed * 100_003 + run.epoch)
     bend = augmentation(how) if how else None
-    order = torch.randperm(len(pool))
-    batches = order[: len(order) // run.recipe.batch * run.recipe.batch].view(-1, run.recipe.batch)
+    batches = pool.order(run.recipe.batch)
     run.network.train()
     total = torch.zeros((), device=run.device)
     for done, batch in enumerate(batches, 1):
         chosen = batch.numpy()
-        images = to_tensor(pool.images[chosen])
-        if bend is not None:
-            spared = (
-                torch.rand(len(images), 1, 1, 1) < torch.from_numpy(pool.spare[chosen])[:, None, None, None]
-            )
-            images = torch.where(spared, images, bend(images))
-        images = images.to(run.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(run.device.type, torch.bfloat16, enabled=run.recipe.bf16):
-            logits = run.network(images)
-        loss = _loss(run, logits.float(), pool, chosen)
-        run.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-        run.optimiser.step()
-        run.schedule.step()
-        _average(run)
-        total += loss.detach()
+        total += _step(run, show(pool, chosen, bend), pool, chosen)
         if watch is not None:
             watch.batch(done, len(batches))
     return float(total) / len(batches)
 
 
-def _loss(run: Run, logits: Tensor, pool: Pool, chosen: np.ndarray[Any, Any]) -> Tensor:
+def show(pool: Pool, chosen: Chosen, bend: Any | None) -> Tensor:
+    """Return images of a pool as float (N, 1, 28, 28), each bent, or at times as it is."""
+    images = to_tensor(pool.images[chosen])
+    if bend is None:
+        return images
+    unbent = torch.rand(len(images)) < torch.from_numpy(pool.unbent[chosen])
+    return torch.where(unbent[:, None, None, None], images, bend(images))
+
+
+def _step(run: Run, images: Tensor, pool: Pool, chosen: Chosen) -> Tensor:
+    """Take one step of descent; return the loss before it."""
+    images = images.to(run.device).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.recipe.bf16):
+        logits = run.network(images)
+    loss = _loss(run, logits.float(), pool, chosen)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+    run.optimiser.step()
+    run.schedule.step()
+    _average(run)
+    return loss.detach()
+
+
+def _loss(run: Run, logits: Tensor, pool: Pool, chosen: Chosen) -> Tensor:
     """Return cross-entropy against the labels, mixed with that against what the teachers say.
 
     Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (arXiv 1503.02531), at temperature 1.

@@ -1,0 +1,144 @@
+"""The whole way to a shipped network: a stock of pictures, teachers, their lessons, and a student a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.augment import Augmentation
+from training.bank import Stock, stock
+from training.data import Set, Split
+from training.distill import LESSON_BATCH, kept_lessons, lesson
+from training.network import JUNK, DigitNet
+from training.train import Part, Pool, Recipe, Run, Watch, train
+
+FIRST_TEACHER = 101
+"""Seed of the first teacher, far from those of students."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a student goes through; `passes` are the lessons, each a draw of the pool bent anew."""
+
+    student: Recipe = field(default_factory=lambda: Recipe(epochs=12))
+    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=9))
+    teachers: int = 4
+    passes: int = 6
+    stock: Stock = field(default_factory=Stock)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+WatchMaker = Callable[[str, int, int], Watch | None]
+"""From a run's name, its epochs and those done to somebody who follows it."""
+
+
+def nobody(name: str, epochs: int, done: int) -> Watch | None:
+    """Follow no run."""
+    return None
+
+
+class School:
+    """One course on one split of the data, kept in a folder; whatever is finished there is not done again."""
+
+    def __init__(self, folder: Path, parts: Split, course: Course, *, watch: WatchMaker = nobody) -> None:
+        self.folder, self.parts, self.course, self.watch = folder, parts, course, watch
+        self._pool: Pool | None = None
+        self._held_out: dict[str, Set] | None = None
+        self._lessons: list[Pool] | None = None
+
+    def student(self, seed: int) -> Run:
+        """Return a student's run as the folder holds it."""
+        recipe = replace(self.course.student, seed=seed)
+        return Run(self.folder / f"seed-{seed}", recipe, self._batches(recipe, bool(self.course.teachers)))
+
+    def teacher(self, seed: int) -> Run:
+        """Return a teacher's run as the folder holds it."""
+        recipe = replace(self.course.teacher, seed=seed)
+        return Run(self.folder / f"teacher-{seed}", recipe, self._batches(recipe, False))
+
+    @property
+    def teacher_seeds(self) -> range:
+        """Return the seeds of the teachers."""
+        return range(FIRST_TEACHER, FIRST_TEACHER + self.course.teachers)
+
+    def train_teacher(self, seed: int) -> DigitNet:
+        """Train a teacher to its end."""
+        return self._finish(self.teacher(seed), f"teacher {seed}", lambda: [self.pool()])
+
+    def train_student(self, seed: int) -> DigitNet:
+        """Train a student to its end; teachers and lessons first, where they are not there yet."""
+        return self._finish(self.student(seed), f"seed {seed}", self.student_pools)
+
+    def pool(self) -> Pool:
+        """Return what epochs draw from: clean digits each time, a part of the stock each time."""
+        if self._pool is None:
+            made = stock(self.parts.train, self.course.stock, self.folder)
+            self._pool = mix(self.parts.train, made)
+        return self._pool
+
+    def held_out(self) -> dict[str, Set]:
+        """Return the sets that runs report on: digits by writers that are not trained on, clean and worn, and junk."""
+        if self._held_out is None:
+            made = stock(self.parts.held_out, _small(self.course.stock), self.folder)
+            digits, junk = part_junk(made)
+            self._held_out = {"held_out": self.parts.held_out, "worn": digits, "junk": junk}
+        return self._held_out
+
+    def _finish(self, run: Run, name: str, pools: Callable[[], Sequence[Pool]]) -> DigitNet:
+        """Train what is left of a run."""
+        if run.epoch >= run.recipe.epochs:
+            return run.averaged
+        taught = self.course.teachers and run.recipe.seed < FIRST_TEACHER
+        how = None if taught else self.course.augmentation
+        watch = self.watch(name, run.recipe.epochs, run.epoch)
+        return train(run, pools(), self.held_out(), how=how, watch=watch)
+
+    def student_pools(self) -> Sequence[Pool]:
+        """Return lessons, or the bare pool where nobody teaches."""
+        if not self.course.teachers:
+            return [self.pool()]
+        if self._lessons is None:
+            self._lessons = kept_lessons(self.folder, self.course.passes, self._make_lesson)
+        return self._lessons
+
+    def _make_lesson(self, number: int) -> Pool:
+        """Make one lesson by all teachers."""
+        teachers = [self.train_teacher(seed).eval() for seed in self.teacher_seeds]
+        return lesson(teachers, self.pool(), self.course.augmentation, seed=1009 + number)
+
+    def _batches(self, recipe: Recipe, taught: bool) -> int:
+        """Return how many batches an epoch of a recipe has."""
+        if not taught:
+            return self.pool().batches(recipe.batch)
+        return max(self.pool().batches(LESSON_BATCH) * LESSON_BATCH // recipe.batch, 1)
+
+
+def mix(digits: Set, made: Set) -> Pool:
+    """Join clean digits and a stock: per epoch every digit once, about as many others, a sixth of all junk."""
+    drawn, junk = part_junk(made)
+    count = max(len(digits.labels), 1)
+    return Pool.of(
+        Part(digits, 1.0, 0.15),
+        Part(drawn, min(0.8 * count / max(len(drawn.labels), 1), 1.0), 0.5),
+        Part(junk, min(0.35 * count / max(len(junk.labels), 1), 1.0), 0.4),
+    )
+
+
+def part_junk(made: Set) -> tuple[Set, Set]:
+    """Part a stock into digits and junk."""
+    is_junk = made.labels == JUNK
+    return Set(made.images[~is_junk], made.labels[~is_junk]), Set(made.images[is_junk], made.labels[is_junk])
+
+
+def _small(what: Stock) -> Stock:
+    """Return a stock of a twentieth, of another seed, to report on."""
+    scenes, small, junk = (max(count // 20, 1) for count in (what.scenes, what.small, what.junk))
+    return Stock(scenes, small, junk, what.seed + 1)
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation over seeds."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
