@@ -176,6 +176,13 @@ def test_a_threshold_accepts_what_the_service_accepts() -> None:
     assert point.coverage == 0.25
 
 
+def test_a_model_without_thresholds_has_a_curve_all_the_same() -> None:
+    """Answers that are reviewed only because nobody calibrated the model are ordered by their confidence."""
+    answers = readings([1, 2], [0.8, 0.6])
+    answers.reasons[:] = [("not_calibrated",)] * 2
+    assert measures.scores(answers).tolist() == pytest.approx([0.8, 0.6])
+
+
 def test_junk_is_good_when_it_is_refused() -> None:
     """Refused junk and a digit read rightly are good; accepted junk is not, and it counts as an error."""
     answers = readings([3, 3, 3], [0.99, 0.5, 0.5])

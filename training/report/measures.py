@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.vision.readings import LOW_CONFIDENCE, Readings
+from shared.vision.readings import LOW_CONFIDENCE, NOT_CALIBRATED, Readings
 from training.suites.interval import exact_interval
 
 Labels = NDArray[np.int64]
@@ -17,6 +17,8 @@ Counts = NDArray[np.int64]
 
 BIN_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 """Confidence is split finely near certainty, where most readings of a good network lie."""
+UNSURE = {LOW_CONFIDENCE, NOT_CALIBRATED}
+"""Reasons that another threshold, or one at all, would take away; all others bar a picture for good."""
 
 
 class ClassRow(NamedTuple):
@@ -122,7 +124,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 def scores(readings: Readings) -> Reals:
     """Return the confidence that thresholds act on; −1 for what no threshold would accept."""
-    barred = np.array([any(why != LOW_CONFIDENCE for why in reasons) for reasons in readings.reasons], bool)
+    barred = np.array([bool(set(reasons) - UNSURE) for reasons in readings.reasons], bool)
     return np.where(barred | np.isnan(readings.confidence), -1.0, readings.confidence.astype(np.float64))
 
 
