@@ -1,6 +1,6 @@
 """Fit confidence and its thresholds on a network's answers, none of them on the writers that they are fitted on.
 
-The protocol: temperature on all evidence; then a logistic regression from the features of
+The protocol: temperature on all pictures that give no reason to look; then a logistic regression from the features of
 `shared.vision.confidence` to "the answer is right". The writers are dealt into folds; each answer's confidence
 comes from a regression that never saw its writer, and the thresholds are found on these confidences. The
 regression that ships is fitted on all of them: eight numbers from thousands of answers move little by that.
@@ -20,7 +20,7 @@ from shared.vision import Prepared
 from shared.vision.confidence import raw_features, standardised
 from shared.vision.confidence import confidence as believed
 from training.calibrate import fit_temperature
-from training.evidence import JUNK, Evidence
+from training.evidence import CLEAN, JUNK, Evidence
 from training.logistic import fit_signed
 from training.thresholds import TARGETS, threshold_table
 
@@ -78,7 +78,7 @@ def calibrate(
     """Fit temperature, regression and thresholds on the logits (N, K) of N calibration pictures."""
     outputs = Outputs(package.outputs, package.labels)
     chosen = outputs.targets(evidence.labels)
-    known = chosen >= 0
+    known = (chosen >= 0) & np.array([not item.reasons for item in evidence.prepared], bool)
     temperature = fit_temperature(logits[known], chosen[known])
     right = outputs.predicted(logits) == evidence.labels
     right &= evidence.labels != JUNK
@@ -179,8 +179,9 @@ def _note(evidence: Evidence) -> str:
     """Say on what it was fitted."""
     kinds = dict.fromkeys(evidence.kinds)
     counts = ", ".join(f"{evidence.kinds.count(kind)} {kind}" for kind in kinds)
+    sources = len(np.unique(evidence.groups))
+    origin = f"images by {sources} writers" if sources < evidence.kinds.count(CLEAN) else f"{sources} images"
     return (
         f"Temperature, confidence and thresholds fitted on {len(evidence.kinds)} pictures ({counts}) made of "
-        f"images by {len(np.unique(evidence.groups))} writers that training never saw; thresholds on "
-        f"confidences cross-fitted over {FOLDS} folds of writers."
+        f"{origin} that training never saw; thresholds on confidences cross-fitted over {FOLDS} folds."
     )

@@ -14,7 +14,10 @@ from training.calibrate import LEVEL, at_most, upper_bound
 
 TARGETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 STEPS = 500
-"""Thresholds that are tried between the surer half of the answers and all of them."""
+"""Thresholds that are tried between the first, which is strict, and the one that accepts every answer."""
+_WITH_NONE, _WITH_TWO = 3.0, 6.3
+"""Answers, times the target, that certify it with no error and with two. The first threshold should bear two:
+calibration labels are not perfect."""
 _DIGITS = 1e6
 
 Bools = NDArray[np.bool_]
@@ -49,7 +52,8 @@ class Answers:
         accepted = self.confidence >= threshold
         counts = np.bincount(self.kinds[accepted], minlength=len(self.names))
         errors = np.bincount(self.kinds[accepted & ~self.right], minlength=len(self.names))
-        return not ((counts * target >= 1) & (errors > counts * target)).any()
+        judged = np.bincount(self.kinds[self.right], minlength=len(self.names)) > 0
+        return not (judged & (counts * target >= 1) & (errors > counts * target)).any()
 
     def coverage_by_kind(self, threshold: float) -> dict[str, float]:
         """Return the share of each kind that a threshold accepts."""
@@ -93,11 +97,11 @@ def threshold_table(
 ) -> list[ThresholdRow]:
     """Return for each target the least threshold whose bound keeps it.
 
-    Thresholds are tried from the surer half of the answers downwards, and the first that fails ends the
-    search: so tested, one after the other in an order that knows nothing of right and wrong, the last success
-    holds at the level of a single test (fixed-sequence testing; Angelopoulos et al., "Learn then Test",
-    arXiv 2110.01052). With `kinds` a threshold is taken only if none of them is over the target by itself: the
-    easy may not pay for the hard. With `groups` the numbers are divided by the design effect.
+    Thresholds are tried from a strict one downwards, and the first that fails ends the search: so tested, in
+    an order that knows nothing of right and wrong, the last success holds at the level of a single test
+    (fixed-sequence testing; Angelopoulos et al., "Learn then Test", arXiv 2110.01052). With `kinds` a threshold
+    is taken only if none of them is over the target by itself: the easy may not pay for the hard. Kinds of
+    which nothing is right, junk, count among all only. With `groups` numbers are divided by the design effect.
 
     Where the images are too few to certify a target, the threshold lies half-way between the surest error and
     certainty, and the row says `certified: false` with the bound of what that accepts. Such a row is not
@@ -136,11 +140,12 @@ def _certified(answers: Answers, target: float) -> float | None:
 def _candidates(confidence: NDArray[np.float64], target: float) -> list[float]:
     """Return thresholds to be tried, strictest first, chosen by how many answers they accept alone.
 
-    The first accepts half of the answers, or as many more as can certify the target without an error.
+    The first accepts as many as certify the target with two errors among them; where that is more than half,
+    half of them, or as many as certify it without an error.
     """
     surest_first = -np.sort(-confidence[np.isfinite(confidence)])
     total = len(surest_first)
-    start = min(max(total / 2, math.log(1 - LEVEL) / math.log1p(-target)), total)
+    start = min(max(_WITH_NONE / target, min(_WITH_TWO / target, total / 2)), total)
     sizes = np.unique(np.linspace(start, total, STEPS + 1).astype(int))
     rounded = {_round_up(float(surest_first[size - 1])) for size in sizes if size}
     enough = [one for one in rounded if int((surest_first >= one).sum()) >= 0.9 * start]

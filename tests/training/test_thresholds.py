@@ -128,6 +128,16 @@ def test_the_easy_do_not_pay_for_the_hard() -> None:
     assert each["coverage_by_kind"]["clean"] > each["coverage_by_kind"]["worn"]
 
 
+def test_junk_is_weighed_against_all_that_is_accepted() -> None:
+    """Of a kind that is never right every accepted picture is an error; it counts in the pool, not by itself."""
+    confidence, right = np.linspace(0.5, 1, 5200), np.arange(5200) % 52 != 0
+    kinds = ["clean" if ok else "junk" for ok in right]
+    row = threshold_table(confidence, right, [0.05], kinds=kinds)[0]
+
+    assert row["certified"]
+    assert row["coverage_by_kind"]["junk"] > 0.9
+
+
 def test_errors_of_one_hand_weigh_more_than_scattered_ones() -> None:
     """Ten errors by ten writers certify what ten errors by one do not."""
     confidence, right = np.ones(2000), np.ones(2000, bool)
