@@ -176,6 +176,13 @@ def test_a_threshold_accepts_what_the_service_accepts() -> None:
     assert point.coverage == 0.25
 
 
+def test_a_digit_that_is_like_junk_is_barred_by_its_confidence_alone() -> None:
+    """A lower threshold would accept it; what has no answer is accepted by none."""
+    answers = readings([1, -1], [0.8, NAN])
+    answers.reasons[:] = [(LOW_CONFIDENCE, "not_a_digit"), ("not_a_digit",)]
+    assert measures.scores(answers).tolist() == pytest.approx([0.8, -1])
+
+
 def test_a_model_without_thresholds_has_a_curve_all_the_same() -> None:
     """Answers that are reviewed only because nobody calibrated the model are ordered by their confidence."""
     answers = readings([1, 2], [0.8, 0.6])

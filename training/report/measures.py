@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.vision.readings import LOW_CONFIDENCE, NOT_CALIBRATED, Readings
+from shared.vision.readings import LOW_CONFIDENCE, NOT_A_DIGIT, NOT_CALIBRATED, Readings
 from training.suites.interval import exact_interval
 
 Labels = NDArray[np.int64]
@@ -17,8 +17,9 @@ Counts = NDArray[np.int64]
 
 BIN_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 """Confidence is split finely near certainty, where most readings of a good network lie."""
-UNSURE = {LOW_CONFIDENCE, NOT_CALIBRATED}
-"""Reasons that another threshold, or one at all, would take away; all others bar a picture for good."""
+UNSURE = {LOW_CONFIDENCE, NOT_CALIBRATED, NOT_A_DIGIT}
+"""Reasons that another threshold, or one at all, would take away; all others bar a picture for good. What is
+taken for no digit whatever the threshold has no confidence."""
 
 
 class ClassRow(NamedTuple):
