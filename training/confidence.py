@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from shared.cards import ConfidenceCard, FeatureCard, ThresholdRow
 from shared.packages import ModelPackage
 from shared.vision import Prepared
-from shared.vision.confidence import raw_features, standardised
 from shared.vision.confidence import confidence as believed
+from shared.vision.confidence import raw_features, standardised
 from training.calibrate import fit_temperature
 from training.evidence import CLEAN, JUNK, Evidence
 from training.logistic import fit_signed
