@@ -72,24 +72,36 @@ def _straight(mask: Pixels) -> list[Line]:
     if int(profile.max()) < 255 * seed:
         return []
     runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, seed), np.uint8))
-    joined = cv2.morphologyEx(
+    closed = cv2.morphologyEx(
         cv2.copyMakeBorder(runs, 2, 2, 0, 0, cv2.BORDER_CONSTANT, value=0),
         cv2.MORPH_CLOSE,
         np.ones((3, 9), np.uint8),
-    )[2:-2]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(joined), connectivity=8)
+    )
+    joined = np.asarray(closed[2:-2], np.uint8)
+    if not _spans(joined, _EDGE_SPAN * columns):
+        return []
+    _, top, _, height = cv2.boundingRect(joined)
+    part = (slice(top, top + height), slice(None))
     limit = max(2.0, _FINE * min(rows, columns))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(joined[part]), connectivity=8)
     found = []
     for index, (x, y, width, height, _) in enumerate(stats[1:].tolist(), 1):
         if width < _EDGE_SPAN * columns:
             continue
         box = (slice(y, y + height), slice(x, x + width))
-        line = _measure(np.where(labels[box] == index, runs[box], 0).astype(np.uint8), limit)
+        line = _measure(np.where(labels[box] == index, runs[part][box], 0).astype(np.uint8), limit)
         if line is not None:
             whole = np.zeros_like(mask)
-            whole[box] = line.pixels
-            found.append(Line(x + line.start, x + line.end, y + line.at, line.thickness, whole))
+            whole[part][box] = line.pixels
+            found.append(Line(x + line.start, x + line.end, top + y + line.at, line.thickness, whole))
     return found
+
+
+def _spans(mask: Pixels, least: float) -> bool:
+    """Say whether ink covers so many columns without a gap: no piece is longer than that."""
+    empty = np.flatnonzero(cv2.reduce(mask, 0, cv2.REDUCE_MAX).ravel() == 0)
+    edges = np.concatenate(([-1], empty, [mask.shape[1]]))
+    return bool(np.diff(edges).max() - 1 >= least)
 
 
 def _measure(pixels: Pixels, limit: float) -> Line | None:
@@ -103,11 +115,11 @@ def _measure(pixels: Pixels, limit: float) -> Line | None:
     along, heights = np.flatnonzero(filled), np.arange(len(pixels))[:, None]
     middle = (inked * heights).sum(axis=0)[filled] / counts[filled]
     slope, offset = _fit(along, middle)
-    straight = np.abs(middle - slope * along - offset) <= 1 + 0.5 * usual
+    straight = np.abs(middle - slope * along - offset) <= 1.001 + 0.5 * usual
     if straight.mean() < 0.8 or abs(slope) > 0.06:
         return None
     level = slope * np.arange(len(counts)) + offset
-    band = inked & (np.abs(heights - level) <= 0.5 * usual + 1.5)
+    band = inked & (np.abs(heights - level) <= 0.5 * usual + 1.501)
     return Line(
         int(along[0]), int(along[-1]) + 1, float(level.mean()), usual, band.astype(np.uint8) * np.uint8(255)
     )
@@ -115,11 +127,17 @@ def _measure(pixels: Pixels, limit: float) -> Line | None:
 
 def _fit(along: NDArray[np.intp], middle: NDArray[np.float64]) -> tuple[float, float]:
     """Fit a line, then once more without what lies far off."""
-    slope, offset = np.polyfit(along, middle, 1)
+    slope, offset = _regress(along, middle)
     apart = np.abs(middle - slope * along - offset)
-    near = apart <= max(1.5, 1.5 * float(np.median(apart)))
-    slope, offset = np.polyfit(along[near], middle[near], 1)
-    return float(slope), float(offset)
+    near = apart <= max(1.501, 1.5 * float(np.median(apart)))
+    return _regress(along[near], middle[near])
+
+
+def _regress(along: NDArray[np.intp], middle: NDArray[np.float64]) -> tuple[float, float]:
+    """Return slope and offset of the line of least squares."""
+    centred = along - along.mean()
+    slope = float((centred * middle).sum() / max(float((centred * centred).sum()), 1e-9))
+    return slope, float(middle.mean() - slope * along.mean())
 
 
 def _printed(

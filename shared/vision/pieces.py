@@ -30,9 +30,11 @@ _DOTS = 6
 _GAP = 0.06
 """Gap between two digits, as a share of their height; narrower ones are breaks in a stroke."""
 _TALL = 0.5
+_MARGIN = 3
 
 Box = tuple[int, int, int, int]
 _Stats = NDArray[np.int32]
+_Labels = NDArray[np.int32]
 
 
 class Pieces(NamedTuple):
@@ -46,19 +48,23 @@ class Pieces(NamedTuple):
 
 def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
     """Keep the pieces that make the digit; None where there is none. Ink is dark in `grey`."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    part = _surroundings(mask)
+    inner = np.ascontiguousarray(mask[part])
+    count, found, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=8)
     if count < 2:
         return None
-    pieces = np.asarray(stats[1:], np.int32)
-    keep = _inside(pieces, labels)
-    if count > 2:
-        keep &= _sharp(mask, labels, grey, np.where(keep, pieces[:, cv2.CC_STAT_AREA], 0))
-        keep &= _near(pieces, keep)
+    labels, pieces = np.asarray(found, np.int32), np.asarray(stats[1:], np.int32)
     areas = pieces[:, cv2.CC_STAT_AREA]
+    keep = _inside(pieces, _contact(labels, part, mask.shape), mask.shape)
+    if count > 2:
+        keep &= _sharp(inner, labels, grey[part], np.where(keep, areas, 0))
+        keep &= _near(pieces, keep)
     dropped = 1 - float(areas[keep].sum()) / float(areas.sum())
     if not keep.all():
         table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
-        mask = table[labels]
+        mask = np.zeros_like(mask)
+        mask[part] = table[labels]
+    pieces[:, :2] += (part[1].start, part[0].start)
     boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
     if len(boxes) >= _DOTS and areas[keep].max() < 0.4 * areas[keep].sum():
         joined = _join_dots(mask, boxes)
@@ -82,22 +88,44 @@ def _is_strip(mask: Pixels, box: Box) -> bool:
     return False
 
 
-def _inside(stats: _Stats, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _surroundings(mask: Pixels) -> tuple[slice, slice]:
+    """Return the part of a mask that holds ink, and a little around it."""
+    rows, columns = mask.shape
+    x, y, width, height = cv2.boundingRect(mask)
+    return (
+        slice(max(y - _MARGIN, 0), min(y + height + _MARGIN, rows)),
+        slice(max(x - _MARGIN, 0), min(x + width + _MARGIN, columns)),
+    )
+
+
+def _contact(labels: _Labels, part: tuple[slice, slice], sheet: tuple[int, ...]) -> _Stats:
+    """Return with how many pixels each piece lies on that border of the sheet which it touches most."""
+    rows, columns = part
+    counts = np.zeros(int(labels.max()), np.int64)
+    for at_border, side in (
+        (rows.start == 0, labels[0]),
+        (rows.stop == sheet[0], labels[-1]),
+        (columns.start == 0, labels[:, 0]),
+        (columns.stop == sheet[1], labels[:, -1]),
+    ):
+        if at_border:
+            counts = np.maximum(counts, np.bincount(side, minlength=len(counts) + 1)[1:])
+    return np.asarray(counts, np.int32)
+
+
+def _inside(stats: _Stats, contact: _Stats, sheet: tuple[int, ...]) -> NDArray[np.bool_]:
     """Drop what comes in from the edge, where writing is left without it."""
-    rows, columns = labels.shape
-    borders = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    contact = np.max([np.bincount(side, minlength=len(stats) + 1)[1:] for side in borders], axis=0)
+    rows, columns = sheet
     sides, area = stats[:, 2:4].max(axis=1), stats[:, cv2.CC_STAT_AREA]
     free = (contact == 0) & (sides >= max(_WRITING * min(rows, columns), 4))
     if not contact.any() or not free.any():
         return np.ones(len(stats), bool)
     largest = int(area[free].max())
-    return (contact == 0) | ~((contact >= _CONTACT * sides) | (area < _INTRUDER * largest))
+    enters: NDArray[np.bool_] = (contact >= _CONTACT * sides) | (area < _INTRUDER * largest)
+    return np.asarray((contact == 0) | ~enters, bool)
 
 
-def _sharp(
-    mask: Pixels, labels: NDArray[np.int32], grey: Pixels, areas: NDArray[np.int32]
-) -> NDArray[np.bool_]:
+def _sharp(mask: Pixels, labels: _Labels, grey: Pixels, areas: _Stats) -> NDArray[np.bool_]:
     """Drop pieces with much softer edges than the sharpest: what a shadow or the sheet's other side left."""
     kernel = np.ones((3, 3), np.uint8)
     edge = np.flatnonzero(cv2.subtract(mask, cv2.erode(mask, kernel)))
@@ -120,7 +148,7 @@ def _near(stats: _Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     far = np.hypot(away_x, away_y) > reach
     dotted = int((areas > 0.3 * areas[main]).sum()) >= _DOTS
     small = areas < _STRAY * areas[main]
-    return (areas >= _SPECK * areas[main]) & (~(far & small) | dotted)
+    return np.asarray((areas >= _SPECK * areas[main]) & (~(far & small) | dotted), bool)
 
 
 def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]] | None:

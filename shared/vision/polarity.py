@@ -89,7 +89,7 @@ def is_broad(mask: Pixels) -> bool:
     step = max(1, max(mask.shape) // _SMALL)
     small = np.ascontiguousarray(mask[::step, ::step])
     padded = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()) > _BROAD * max(small.shape)
+    return bool(2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()) > _BROAD * max(small.shape))
 
 
 def has_free_stroke(mask: Pixels) -> bool:

@@ -53,8 +53,8 @@ def part(grey: Pixels, *, inverted: bool | None = None) -> Split | None:
 
 def _part(grey: Pixels, inverted: bool | None) -> Split | None:
     """Find the polarity from content, even out the light where it is uneven, and take the threshold."""
-    level, light = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    light = np.asarray(light, np.uint8)
+    level, above = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    light = np.asarray(above, np.uint8)
     levels = _levels(grey, int(level))
     calm = levels is not None and _is_calm(grey, light, levels.ground - levels.ink)
     if inverted is None:
