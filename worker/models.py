@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from shared.errors import InkqueueError, UnknownModel
 from shared.jobs.claim import Served
@@ -20,6 +22,7 @@ log = get_logger(__name__)
 _BATCH_S = 0.5  # a batch shall not take longer: cancel and deadlines are looked at between two batches
 _LOOK_S = 1.0
 _FETCH_S = 80.0
+_ROOMS = Path(__file__).resolve().parents[1]
 _DIGIT_S = 0.0005
 _DIGIT_VALUES = 28 * 28
 
@@ -106,9 +109,13 @@ def fetch_models(settings: Settings) -> None:
         log.error("models_not_fetched", reason="INKQUEUE_MODELS needs a folder in INKQUEUE_MODELS_DIRS")
         return
     request = json.dumps({"command": "fetch", "into": str(settings.model_dirs[0])})
-    command = [sys.executable, "-m", "worker.install", request]
+    command = [sys.executable, "-P", "-m", "worker.install", request]
+    path = os.pathsep.join([str(_ROOMS), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
-        finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_S)
+        finished = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+            timeout=_FETCH_S,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         log.error("models_not_fetched", reason=f"the registry took longer than {_FETCH_S:.0f} seconds")
         return
