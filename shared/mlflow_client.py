@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ _SWITCHES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _RETRIES = 2  # MLflow's own seven keep a worker from starting for minutes
 
@@ -55,6 +58,21 @@ def open_store(*, create: bool = False) -> Store:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Store(MlflowClient(tracking_uri, registry_uri), tracking_uri, registry_uri, local)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn MLflow's own error, which is mostly that of a server which does not answer, into one of ours.
+
+    Raises:
+        Unavailable: MLflow says no.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise Unavailable(f"MLflow does not take it: {error.message[:300]}") from error
 
 
 def _import_quietly() -> None:

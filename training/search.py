@@ -35,7 +35,7 @@ class OtherPlanError(Exception):
 def search(
     folder: Path,
     plan: Plan,
-    data: Pool | Set,
+    pool: Pool,
     held_out: Mapping[str, Set],
     *,
     device: str | None = None,
@@ -48,7 +48,7 @@ def search(
         BlockingIOError: another process searches in the folder.
         ValueError: no network is within the budget.
     """
-    material = Material(Pool.of((data, 0.0)) if isinstance(data, Set) else data, held_out, device)
+    material = Material(pool, held_out, device)
     with _alone(folder):
         study = _open_study(folder, plan, material)
         _retry_interrupted(study)
@@ -70,7 +70,7 @@ def _open_study(folder: Path, plan: Plan, material: Material) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, plan.base.epochs // 3)),
     )
     sizes = {name: len(part.labels) for name, part in material.held_out.items()}
-    fixed = json.loads(json.dumps(plan.fixed() | {"images": len(material.pool), "held_out": sizes}))
+    fixed = json.loads(json.dumps(plan.fixed() | {"images": len(material.pool.labels), "held_out": sizes}))
     begun = study.user_attrs.get("plan", fixed)
     if begun != fixed:
         names = ", ".join(sorted(name for name in fixed if begun.get(name) != fixed[name]))

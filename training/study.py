@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,9 +55,11 @@ def table(study: optuna.Study) -> list[tuple[str, ...]]:
     return [row for _, _, row in sorted(rows)]
 
 
-def best_command(folder: Path, epochs: int) -> str:
+def best_command(folder: Path, data_dir: Path, epochs: int) -> str:
     """Return the command that trains the best recipe found."""
-    return f"python -m training train --recipe {folder / BEST} --epochs {epochs}"
+    options = {"--recipe": folder / BEST, "--data-dir": data_dir, "--epochs": epochs}
+    words = [word for name, value in options.items() for word in (name, str(value))]
+    return shlex.join(["python", "-m", "training", "train", *words])
 
 
 def _markdown(rows: Sequence[Sequence[str]], folder: Path) -> str:

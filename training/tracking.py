@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from shared.mlflow_client import LOCAL, Store, open_store
+from shared.mlflow_client import LOCAL, Store, answering, open_store
 from shared.mlflow_registry import ARTEFACTS, TAG
 from shared.packages import CARD, ModelPackage, verify
 
@@ -49,28 +49,31 @@ class Tracker:
 
     def keep(self, path: Path, name: str | None = None) -> None:
         """Keep a file, or a folder under its own or another name, as an artefact."""
-        if path.is_dir():
-            self.store.client.log_artifacts(self.run_id, str(path), name or path.name)
-        else:
-            self.store.client.log_artifact(self.run_id, str(path))
+        with answering():
+            if path.is_dir():
+                self.store.client.log_artifacts(self.run_id, str(path), name or path.name)
+            else:
+                self.store.client.log_artifact(self.run_id, str(path))
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED, FAILED or KILLED."""
-        self.store.client.set_terminated(self.run_id, status)
+        with answering():
+            self.store.client.set_terminated(self.run_id, status)
 
 
 def track(folder: Path, parameters: Mapping[str, object]) -> Tracker:
     """Open the MLflow run of a run's folder: a new one, or that which an interruption left.
 
     Raises:
-        Unavailable: MLflow is not installed.
+        Unavailable: MLflow is not installed, or its server does not answer.
     """
     store = open_store(create=True)
     note = folder / NOTE
-    run_id = _known(store, note) or _begin(store, folder.name)
-    store.client.update_run(run_id, status="RUNNING")
-    for name, value in parameters.items():
-        store.client.log_param(run_id, name, value, synchronous=True)
+    with answering():
+        run_id = _known(store, note) or _begin(store, folder.name)
+        store.client.update_run(run_id, status="RUNNING")
+        for name, value in parameters.items():
+            store.client.log_param(run_id, name, value, synchronous=True)
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(run_id + "\n", encoding="utf-8")
     return Tracker(store, run_id)
@@ -116,14 +119,15 @@ def register(
 
     Raises:
         ModelCorrupt: a file differs from its checksum.
-        Unavailable: MLflow is not installed.
+        Unavailable: MLflow is not installed, or its server does not answer.
     """
     verify(package)
     store = open_store(create=True)
     model = name or package.name
-    number = _registered(store, model, package.sha256) or _add(store, model, package, run_id)
-    if alias is not None:
-        store.client.set_registered_model_alias(model, alias, number)
+    with answering():
+        number = _registered(store, model, package.sha256) or _add(store, model, package, run_id)
+        if alias is not None:
+            store.client.set_registered_model_alias(model, alias, number)
     return number
 
 

@@ -32,7 +32,7 @@ class Judge:
     def epoch(self, line: dict[str, float]) -> None:
         """Show an epoch and weigh it."""
         if self.watch is not None:
-            self.watch.epoch(line)
+            self.watch.epoch({**line, "trial": self.trial.number})
         self.weigh(line)
 
     def weigh(self, line: Mapping[str, float]) -> None:
@@ -80,11 +80,12 @@ def attempt(
 
 def _open_run(home: Path, way: Way, material: Material) -> Run:
     """Open a trial's run; one whose last epoch was saved and not written down begins anew."""
-    run = Run(home, way.recipe, len(material.pool), device=material.device)
+    batches = material.pool.batches(way.recipe.batch)
+    run = Run(home, way.recipe, batches, device=material.device)
     if run.epoch == len(_history(home)):
         return run
     shutil.rmtree(home)
-    return Run(home, way.recipe, len(material.pool), device=material.device)
+    return Run(home, way.recipe, batches, device=material.device)
 
 
 def _history(home: Path) -> list[dict[str, float]]:

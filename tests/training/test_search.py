@@ -7,25 +7,30 @@ import json
 import os
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 import torch
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from tests.docs.pages import ROOT
 from tests.shared.pictures import digits
 from training.augment import Augmentation
-from training.data import Set
+from training.commands import app
+from training.data import FILES, Set
 from training.network import WIDTHS, DigitNet
 from training.plan import Plan, count_products
 from training.recipes import Way, read_way, write_way
 from training.search import BEST, OtherPlanError, search, tried
-from training.study import HEADINGS, best_command, table, write_study
-from training.train import Recipe
+from training.study import HEADINGS, table, write_study
+from training.train import Part, Pool, Recipe
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(120)]
 BASE = Recipe(epochs=3, batch=10, bf16=False, widths=(4, 4, 4, 4, 4))
@@ -39,7 +44,7 @@ def sample() -> Set:
 def look(folder: Path, plan: Plan) -> optuna.Study:
     """Search on one thread with the sample digits."""
     torch.set_num_threads(1)
-    return search(folder, plan, sample(), {"held_out": sample()}, device="cpu")
+    return search(folder, plan, Pool.of(Part(sample())), {"held_out": sample()}, device="cpu")
 
 
 def outcome(study: optuna.Study) -> list[tuple[str, dict[str, float], dict[int, float]]]:
@@ -63,8 +68,9 @@ class Killer:
 
 here.torch.set_num_threads(1)
 data = here.sample()
+pool = here.Pool.of(here.Part(data))
 plan = here.Plan(4, here.BASE)
-here.search(Path(sys.argv[1]), plan, data, {{"held_out": data}}, device="cpu", watch=Killer())
+here.search(Path(sys.argv[1]), plan, pool, {{"held_out": data}}, device="cpu", watch=Killer())
 """
 
 
@@ -106,7 +112,7 @@ def test_another_plan_or_other_data_never_joins_a_study(tmp_path: Path) -> None:
         look(tmp_path, Plan(2, BASE, last=1))
     few = Set(*(part[:15] for part in sample()))
     with pytest.raises(OtherPlanError, match="other held_out;"):
-        search(tmp_path, Plan(2, BASE), sample(), {"held_out": few})
+        search(tmp_path, Plan(2, BASE), Pool.of(Part(sample())), {"held_out": few})
 
 
 def test_no_network_over_the_budget_is_trained(tmp_path: Path) -> None:
@@ -137,8 +143,8 @@ def test_products_are_counted_as_the_layers_do_them() -> None:
     assert count_products(WIDTHS) == counted
 
 
-def test_a_search_ends_in_a_table_and_a_command(tmp_path: Path) -> None:
-    """The table lists every trial, the best first, and the command's recipe is the best trial's."""
+def test_a_search_ends_in_a_table_and_a_recipe(tmp_path: Path) -> None:
+    """The table lists every trial, the best first, and the recipe that is kept is the best trial's."""
     study = look(tmp_path, Plan(2, BASE))
     write_study(study, tmp_path)
 
@@ -149,10 +155,34 @@ def test_a_search_ends_in_a_table_and_a_command(tmp_path: Path) -> None:
     assert float(rows[1][2]) == pytest.approx(study.best_value, abs=1e-4)
     assert (tmp_path / "trials.md").read_text().count("\n|") == 4
     assert (tmp_path / "trials.svg").read_text().startswith("<?xml")
-    recipe = Path(shlex.split(best_command(tmp_path, 20))[5])
-    assert recipe == tmp_path / BEST
-    assert read_way(recipe).recipe.dropout == study.best_params["dropout"]
+    assert read_way(tmp_path / BEST).recipe.dropout == study.best_params["dropout"]
     assert not list(tmp_path.glob("trials/*/checkpoint.pt"))
+
+
+def write_idx(path: Path, values: np.ndarray[Any, np.dtype[Any]]) -> None:
+    """Write an idx file of bytes."""
+    head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+    path.write_bytes(head + values.astype(np.uint8).tobytes())
+
+
+def test_the_command_says_how_to_train_what_it_found(tmp_path: Path) -> None:
+    """A search from the command line prints its table, a line an epoch, and a command whose options exist."""
+    for name, part in zip(FILES["train"], sample(), strict=True):
+        write_idx(tmp_path / name, np.tile(part, (30, *[1] * (part.ndim - 1))))
+    places = ["--data-dir", str(tmp_path), "--study", str(tmp_path / "study")]
+    done = CliRunner().invoke(
+        app, ["search", "--trials", "1", "--epochs", "1", "--pages", "0", "--threads", "1", *places]
+    )
+
+    assert done.exit_code == 0, done.output
+    assert "search: epoch 1/1" in done.stderr
+    command = shlex.split(done.stdout.splitlines()[-1])
+    assert command[:4] == ["python", "-m", "training", "train"]
+    options = {name for option in get_command(app).commands["train"].params for name in option.opts}
+    assert {word for word in command if word.startswith("--")} <= options
+    assert read_way(Path(command[command.index("--recipe") + 1])).recipe.epochs == 1
+    again = CliRunner().invoke(app, ["search", "--epochs", "2", "--pages", "0", *places])
+    assert "has other base" in " ".join(again.stderr.split())
 
 
 def test_a_recipe_file_comes_back_as_it_was_written(tmp_path: Path) -> None:

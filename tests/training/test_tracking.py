@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from shared import mlflow_registry
 from shared.errors import InkqueueError, ModelCorrupt, Unavailable, UnknownModel
 from shared.mlflow_client import Store, open_store
 from shared.mlflow_registry import TAG, fetch
 from shared.packages import CARD, SHIPPED, ModelPackage, find_packages, load_package, resolve, verify
+from training.commands import app
 from training.tracking import register, track
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -133,6 +135,20 @@ def test_a_package_is_registered_once_and_an_alias_moves(store: Store, tmp_path:
     assert fetch(f"mlflow:moving@{first}", tmp_path / "models").name == "7.0.0"
 
 
+def test_the_commands_register_and_fetch(store: Store, tmp_path: Path) -> None:
+    """What `register` prints is what `fetch` takes; a folder without a package is refused in a sentence."""
+    made = package(tmp_path / "made")
+    register_it = ["register", str(made.path), "--name", "typed", "--alias", "champion"]
+    printed = CliRunner().invoke(app, register_it).stdout.strip()
+    fetched = CliRunner().invoke(app, ["fetch", printed, str(tmp_path / "models")])
+
+    assert printed == "mlflow:typed@champion"
+    assert load_package(Path(fetched.stdout.strip())).sha256 == made.sha256
+    refused = CliRunner().invoke(app, ["register", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "cannot be read" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [("model.onnx", "model.onnx of model .* differs"), ("model.json", "differs from the checksum")],
@@ -203,6 +219,20 @@ def test_a_worker_starts_again_without_the_registry(
     (path / "model.onnx").write_bytes(b"damaged since")
     with pytest.raises(ModelCorrupt):
         fetch("mlflow:offline@champion", tmp_path / "models")
+
+
+def test_a_server_that_never_answers_is_told_in_a_sentence(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tracking and registering end with our own error, the address in it; so does an alias that MLflow reserves."""
+    made = package(tmp_path)
+    with pytest.raises(Unavailable, match="reserved"):
+        register(made, name="reserved", alias="v1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for attempt in (lambda: track(tmp_path / "run", {}), lambda: register(made)):
+        with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:9"):
+            attempt()
 
 
 def test_no_store_is_made_by_asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

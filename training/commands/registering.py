@@ -1,0 +1,46 @@
+"""Commands for the model registry: register, fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.errors import InkqueueError
+from shared.mlflow_registry import fetch as run_fetch
+from shared.packages import load_package
+from training.tracking import register as run_register
+
+app = typer.Typer()
+
+
+@app.command()
+def register(
+    folder: Annotated[Path, typer.Argument(help="A package's folder, such as models/digits/2.0.0.")],
+    alias: Annotated[
+        str | None, typer.Option("--alias", help="Give the version this alias: champion.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the registered model; else the package's.")
+    ] = None,
+) -> None:
+    """Register a package in MLflow's model registry, with its checksum."""
+    try:
+        package = load_package(folder.resolve())
+        number = run_register(package, name=name, alias=alias)
+    except InkqueueError as error:
+        raise typer.BadParameter(error.detail) from error
+    typer.echo(f"mlflow:{name or package.name}@{alias or number}")
+
+
+@app.command()
+def fetch(
+    reference: Annotated[str, typer.Argument(help="mlflow:NAME@ALIAS or mlflow:NAME@NUMBER")],
+    into: Annotated[Path, typer.Argument(help="Folder that holds <name>/<version>/.")],
+) -> None:
+    """Fetch a registered package, every checksum compared, and print where it lies."""
+    try:
+        typer.echo(str(run_fetch(reference, into)))
+    except InkqueueError as error:
+        raise typer.BadParameter(error.detail) from error
