@@ -22,7 +22,7 @@ from training.network import JUNK
 
 COSTS = "costs.jsonl"
 PREPARATION = ("digits", "2")
-SORTS = ("scenes", "small", "junk")
+SORTS = ("scenes", "junk", "small")
 PART = 2000
 """Pictures that one process draws from one seed; the stock is the same however many processes there are."""
 
@@ -82,10 +82,8 @@ def _worked() -> float:
 
 
 def draw(digits: Set, what: Stock, *, processes: int | None = None) -> Drawn:
-    """Draw and prepare scenes, then junk, blanks included; the same for the same seed."""
-    sizes = [("scenes", part) for part in _parts(what.scenes)] + [
-        ("junk", part) for part in _parts(what.junk)
-    ]
+    """Draw and prepare scenes, junk and spoilt small pictures, blanks included; the same for the same seed."""
+    sizes = [(kind, part) for kind in SORTS for part in _parts(getattr(what, kind))]
     seeds = np.random.SeedSequence(what.seed).spawn(len(sizes))
     tasks = [(kind, size, seed) for (kind, size), seed in zip(sizes, seeds, strict=True)]
     with multiprocessing.get_context("spawn").Pool(processes, _start, (digits,)) as pool:
@@ -115,6 +113,11 @@ def nothing(digits: Sequence[Images], count: int, seed: int) -> list[Prepared]:
     rng = np.random.default_rng(seed)
     name, version = PREPARATION
     return [prepare(junk.draw(digits, rng), name=name, version=version) for _ in range(count)]
+
+
+def stacked(prepared: Sequence[Prepared]) -> Images:
+    """Return the pictures as one array uint8 (N, 28, 28)."""
+    return np.stack([item.image for item in prepared])
 
 
 def _parts(count: int) -> Iterator[int]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from training.augment import Augmentation
 from training.bank import Stock, stock
 from training.data import Set, Split
 from training.distill import LESSON_BATCH, kept_lessons, lesson
 from training.network import JUNK, DigitNet
-from training.train import Part, Pool, Recipe, Run, Watch, train
+from training.train import Part, Pool, Recipe, Run, Watch, finished, train
 
+COURSE = "course.json"
 FIRST_TEACHER = 101
 """Seed of the first teacher, far from those of students."""
 
@@ -31,13 +33,35 @@ class Course:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-WatchMaker = Callable[[str, int, int], Watch | None]
-"""From a run's name, its epochs and those done to somebody who follows it."""
+_COURSES = TypeAdapter(Course)
+
+WatchMaker = Callable[[str, Run], Watch | None]
+"""From a run and its name to somebody who follows it."""
 
 
-def nobody(name: str, epochs: int, done: int) -> Watch | None:
+def nobody(name: str, run: Run) -> Watch | None:
     """Follow no run."""
     return None
+
+
+def write_course(course: Course, folder: Path) -> None:
+    """Write a course into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / COURSE).write_bytes(_COURSES.dump_json(course, indent=2) + b"\n")
+
+
+def read_course(folder: Path) -> Course:
+    """Read the course of a folder.
+
+    Raises:
+        ValueError: nothing was trained there.
+    """
+    try:
+        return _COURSES.validate_json((folder / COURSE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ValueError(
+            f"{folder} holds no course; `python -m training train --out {folder}` makes one"
+        ) from error
 
 
 class School:
@@ -52,12 +76,24 @@ class School:
     def student(self, seed: int) -> Run:
         """Return a student's run as the folder holds it."""
         recipe = replace(self.course.student, seed=seed)
-        return Run(self.folder / f"seed-{seed}", recipe, self._batches(recipe, bool(self.course.teachers)))
+        return Run(self.place("seed", seed), recipe, self._batches(recipe, bool(self.course.teachers)))
+
+    def graduate(self, seed: int) -> DigitNet:
+        """Return a student that is trained to its end.
+
+        Raises:
+            ValueError: it is not.
+        """
+        return finished(self.place("seed", seed), replace(self.course.student, seed=seed))
+
+    def place(self, kind: str, seed: int) -> Path:
+        """Return the folder of a run; `kind` is teacher or seed."""
+        return self.folder / f"{kind}-{seed}"
 
     def teacher(self, seed: int) -> Run:
         """Return a teacher's run as the folder holds it."""
         recipe = replace(self.course.teacher, seed=seed)
-        return Run(self.folder / f"teacher-{seed}", recipe, self._batches(recipe, False))
+        return Run(self.place("teacher", seed), recipe, self._batches(recipe, False))
 
     @property
     def teacher_seeds(self) -> range:
@@ -93,8 +129,10 @@ class School:
             return run.averaged
         taught = self.course.teachers and run.recipe.seed < FIRST_TEACHER
         how = None if taught else self.course.augmentation
-        watch = self.watch(name, run.recipe.epochs, run.epoch)
-        return train(run, pools(), self.held_out(), how=how, watch=watch)
+        source, held_out = pools(), self.held_out()
+        watch = self.watch(name, run)
+        with watch if isinstance(watch, AbstractContextManager) else nullcontext():
+            return train(run, source, held_out, how=how, watch=watch)
 
     def student_pools(self) -> Sequence[Pool]:
         """Return lessons, or the bare pool where nobody teaches."""
@@ -137,8 +175,3 @@ def _small(what: Stock) -> Stock:
     """Return a stock of a twentieth, of another seed, to report on."""
     scenes, small, junk = (max(count // 20, 1) for count in (what.scenes, what.small, what.junk))
     return Stock(scenes, small, junk, what.seed + 1)
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and standard deviation over seeds."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

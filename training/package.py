@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from shared.packages import CARD, InputCard, Metric, ModelCard, PreparationCard, TrainingCard
-from shared.vision.prepare import DIGITS
-from shared.vision.readings import softmax
-from training.calibrate import fit_temperature
-from training.data import Set
+from training import bank
+from training.confidence import Calibration, Outputs, calibrate
+from training.data import Split
+from training.evidence import collect, standard_mix
 from training.export import ONNX, PT2, export
 from training.network import DigitNet, count_parameters, fold
-from training.thresholds import threshold_table
 from training.train import Recipe, infer
 
 LABELS = tuple("0123456789")
+OUTPUTS = (*LABELS, "junk")
 DATA = "MNIST (LeCun, Cortes, Burges)"
+EVIDENCE_SEED = 77
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,15 @@ class Origin:
     version: str
     recipe: Recipe
     command: str
-    by_writer: bool
+    protocol: str
+    metrics: Sequence[Metric] = field(default=())
 
 
 class AlreadyThereError(Exception):
     """The version has been packaged before; a version is never overwritten."""
 
 
-def make_package(network: DigitNet, held_out: Set, folder: Path, origin: Origin) -> ModelCard:
+def make_package(network: DigitNet, parts: Split, folder: Path, origin: Origin) -> ModelCard:
     """Calibrate, export and describe a trained network in `<folder>/digits/<version>/`.
 
     Raises:
@@ -46,12 +49,29 @@ def make_package(network: DigitNet, held_out: Set, folder: Path, origin: Origin)
     target = folder / "digits" / origin.version
     if (target / CARD).exists():
         raise AlreadyThereError(f"{target} exists; give the new package a new version")
-    folded = fold(network)
+    folded = fold(network.cpu())
+    calibration = fit(folded, parts)
     export(folded, target)
-    card = _card(folded, held_out, origin)
+    card = _card(folded, parts, calibration, origin)
     card["files"] = {name: _sha256(target / name) for name in (ONNX, PT2)}
     write_card(card, target)
     return card
+
+
+def fit(network: nn.Module, parts: Split) -> Calibration:
+    """Fit temperature, confidence and thresholds on the writers that training never saw.
+
+    Half of the evidence is clean; the rest is what the stock's ways make of the same images: pages as they are
+    photographed, spoilt small pictures, and junk.
+    """
+    kinds = standard_mix(
+        mild=bank.on_pages,
+        heavy=bank.spoilt,
+        junk=lambda images, seed: bank.nothing(list(images), len(images), seed),
+    )
+    evidence = collect(parts.held_out, parts.writers, kinds, seed=EVIDENCE_SEED)
+    images = bank.stacked(evidence.prepared)
+    return calibrate(Outputs(OUTPUTS, LABELS), infer(network, images), evidence)
 
 
 def write_card(card: ModelCard, target: Path) -> None:
@@ -60,35 +80,34 @@ def write_card(card: ModelCard, target: Path) -> None:
     (target / CARD).write_text(text, encoding="utf-8")
 
 
-def _card(network: nn.Module, held_out: Set, origin: Origin) -> ModelCard:
-    """Fit temperature and thresholds, and write down everything else."""
-    logits = infer(network, held_out.images)
-    temperature = fit_temperature(logits, held_out.labels)
-    chances = softmax(logits, temperature)
-    right = chances.argmax(1) == held_out.labels
-    people = "of writers that training never saw" if origin.by_writer else "that training never saw"
+def _card(network: nn.Module, parts: Split, calibration: Calibration, origin: Origin) -> ModelCard:
+    """Write down everything that is known of a network."""
+    held_out = parts.held_out
+    right = infer(network, held_out.images).argmax(1) == held_out.labels
+    people = "of writers that training never saw" if parts.by_writer else "that training never saw"
     slice_name = f"{len(right)} MNIST training images {people}"
+    accuracy = Metric(name="accuracy", data=slice_name, value=round(float(right.mean()), 5), count=len(right))
+    name, version = bank.PREPARATION
     return ModelCard(
         name="digits",
         version=origin.version,
-        description="One handwritten digit an image, prepared as MNIST's were.",
+        description="One handwritten digit an image, or the answer that it is none.",
         labels=list(LABELS),
-        outputs=list(LABELS),
+        outputs=list(OUTPUTS),
         input=InputCard(shape=[1, 28, 28], scale=1 / 255, mean=[0.0], std=[1.0]),
-        preparation=PreparationCard(name=DIGITS[0], version=DIGITS[1]),
-        temperature=temperature,
+        preparation=PreparationCard(name=name, version=version),
+        temperature=calibration.temperature,
         default_target_error=0.001,
-        thresholds=threshold_table(chances.max(1), right),
-        calibration=f"Temperature and thresholds fitted on {slice_name}, uncorrupted.",
-        metrics=[
-            Metric(name="accuracy", data=slice_name, value=round(float(right.mean()), 5), count=len(right))
-        ],
+        thresholds=calibration.thresholds,
+        confidence=calibration.confidence,
+        calibration=calibration.note,
+        metrics=[accuracy, *origin.metrics],
         parameters=count_parameters(network),
         training=TrainingCard(
             command=origin.command,
             seed=origin.recipe.seed,
-            data=f"{DATA}, training part without the calibration slice",
-            protocol="Averaged weights of the last epoch; nothing was selected on the test images.",
+            data=f"{DATA}, training part without the calibration slice; pages, damage and junk drawn by the project",
+            protocol=origin.protocol,
         ),
         licence="Apache-2.0",
         data_licence=f"{DATA}: CC BY-SA 3.0",

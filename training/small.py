@@ -87,7 +87,7 @@ def _photons(picture: Plane, rng: np.random.Generator) -> Plane:
     """Count few photons, or add grain."""
     if rng.random() < 0.5:
         light = math.exp(rng.uniform(math.log(1.5), math.log(30)))
-        return np.asarray(rng.poisson(picture * light) / light, np.float32)
+        return np.asarray(rng.poisson(np.clip(picture, 0, 1) * light) / light, np.float32)
     return np.asarray(picture + rng.normal(0, rng.uniform(0.05, 0.35), (SIDE, SIDE)), np.float32)
 
 

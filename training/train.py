@@ -153,6 +153,25 @@ class Run:
         temporary.replace(self.folder / CHECKPOINT)
 
 
+def finished(folder: Path, recipe: Recipe) -> DigitNet:
+    """Return the averaged network of a run that was trained to its end.
+
+    Raises:
+        ValueError: it was not, or by another recipe.
+    """
+    path = folder / CHECKPOINT
+    saved = torch.load(path, weights_only=True, map_location="cpu") if path.is_file() else {"epoch": 0}
+    if saved["epoch"] < recipe.epochs:
+        raise ValueError(
+            f"{folder} has {saved['epoch']} of {recipe.epochs} epochs; train it to its end first"
+        )
+    if saved["recipe"] != _plain(recipe):
+        raise ValueError(f"{path} belongs to another recipe")
+    network = DigitNet(OUTPUTS, recipe.dropout, recipe.widths)
+    network.load_state_dict(saved["averaged"])
+    return network.eval()
+
+
 def _plain(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as it is written into a checkpoint."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,38 +11,85 @@ import typer
 
 from shared.packages import SHIPPED
 from training import data
-from training.commands.options import DATA_DIR, RUN_DIR, DataDir, Download, Epochs, Models, Out, Seed
+from training.classes import Room, hold
+from training.commands.options import DATA_DIR, RUN_DIR, DataDir, Download, Models, Out, Seed
+from training.costs import mean_of_seeds, training_minutes
+from training.course import Course, School, read_course, write_course
 from training.export import export as write_exports
-from training.network import fold
+from training.following import followers
+from training.network import DigitNet, fold
 from training.package import Origin, make_package
+from training.recipes import read_way
 from training.samples import make_samples
-from training.train import Recipe, Run
-from training.train import train as run_training
 
 app = typer.Typer()
-
-
-def _load_run(data_dir: Path, out: Path, recipe: Recipe) -> tuple[data.Split, Run]:
-    """Read the data, part it, and open the run's folder."""
-    parts = data.split(data.load(data_dir, "train"), data_dir, seed=recipe.seed)
-    return parts, Run(out, recipe, len(parts.train.labels))
+Seeds = Annotated[int, typer.Option("--seeds", help="Number of students: seeds 1, 2, …", min=1)]
+PROTOCOL = (
+    "Averaged weights of the last epoch of the student of seed {seed}; nothing was selected on test images. "
+    "{teachers} teachers, trained on the same writers, gave the probabilities that students learn from. "
+    "Pictures for training are drawn by the project, among them damage of the kinds that MNIST-C knows, "
+    "with strengths and shapes of its own."
+)
 
 
 @app.command()
 def train(
     data_dir: DataDir = DATA_DIR,
     out: Out = RUN_DIR,
-    epochs: Epochs = 60,
-    seed: Seed = 1,
-    threads: Annotated[int, typer.Option("--threads", help="Threads of torch.")] = 2,
+    seeds: Seeds = 1,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs of a student.", min=1)] = None,
+    teachers: Annotated[int | None, typer.Option("--teachers", help="0 trains without.", min=0)] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", help="What `search` found.")] = None,
+    split_seed: Annotated[int, typer.Option("--seed", help="Decides which writers are held out.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", help="Networks trained at once.", min=1)] = 2,
+    threads: Annotated[int, typer.Option("--threads", help="Threads of torch, of all jobs.", min=1)] = 2,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep a diary in MLflow.")] = False,
     download: Download = False,
 ) -> None:
-    """Train the network, or go on where a run was interrupted."""
+    """Train the networks of a course, or go on where it was interrupted: teachers first, then a student a seed."""
     torch.set_num_threads(threads)
     if download:
         data.fetch(data_dir)
-    parts, run = _load_run(data_dir, out, Recipe(epochs=epochs, seed=seed))
-    run_training(run, parts.train, parts.held_out)
+    course = _course(recipe, epochs, teachers)
+    write_course(course, out)
+    room = Room(out, data_dir, course, split_seed)
+    hold(room, range(1, seeds + 1), jobs=jobs, watch=followers(course.augmentation, tracked=track))
+    typer.echo(f"Trained: {', '.join(str(out / f'seed-{seed}') for seed in range(1, seeds + 1))}")
+
+
+def _course(recipe: Path | None, epochs: int | None, teachers: int | None) -> Course:
+    """Return the usual course with what the options change."""
+    course = Course()
+    if recipe is not None:
+        try:
+            way = read_way(recipe)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--recipe") from error
+        course = replace(
+            course,
+            student=way.recipe,
+            teacher=replace(way.recipe, epochs=course.teacher.epochs),
+            augmentation=way.augmentation,
+        )
+    if epochs is not None:
+        course = replace(course, student=replace(course.student, epochs=epochs))
+    return course if teachers is None else replace(course, teachers=teachers)
+
+
+def _school(data_dir: Path, out: Path) -> School:
+    """Open the folder of a course."""
+    try:
+        return Room(out, data_dir, read_course(out)).open()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
+
+
+def _graduate(school: School, seed: int) -> DigitNet:
+    """Return a student that is trained to its end."""
+    try:
+        return school.graduate(seed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
 
 
 @app.command()
@@ -49,12 +97,10 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where model.onnx and model.pt2 go.")],
     data_dir: DataDir = DATA_DIR,
     out: Out = RUN_DIR,
-    epochs: Epochs = 60,
     seed: Seed = 1,
 ) -> None:
-    """Write a run's network as ONNX and torch.export, and compare both with it."""
-    _, run = _load_run(data_dir, out, Recipe(epochs=epochs, seed=seed))
-    write_exports(fold(run.averaged), folder)
+    """Write a student's network as ONNX and torch.export, and compare both with it."""
+    write_exports(fold(_graduate(_school(data_dir, out), seed)), folder)
 
 
 @app.command()
@@ -62,16 +108,20 @@ def package(
     version: Annotated[str, typer.Option("--version", help="Version of the package, such as 1.0.0.")],
     data_dir: DataDir = DATA_DIR,
     out: Out = RUN_DIR,
-    epochs: Epochs = 60,
     seed: Seed = 1,
+    seeds: Seeds = 1,
     models: Models = SHIPPED,
 ) -> None:
-    """Calibrate and export a finished run as models/digits/<version>/, with its card."""
-    parts, run = _load_run(data_dir, out, Recipe(epochs=epochs, seed=seed))
-    if run.epoch < epochs:
-        raise typer.BadParameter(f"the run has {run.epoch} of {epochs} epochs; train it to its end first")
-    command = f"python -m training train --data-dir {DATA_DIR} --epochs {epochs} --seed {seed}"
-    make_package(run.averaged, parts.held_out, models, Origin(version, run.recipe, command, parts.by_writer))
+    """Calibrate and export a student as models/digits/<version>/, with its card and the mean of all seeds."""
+    school = _school(data_dir, out)
+    network, every = _graduate(school, seed), range(1, seeds + 1)
+    for other in every:
+        _graduate(school, other)
+    measured = [mean_of_seeds(school, every, data.load(data_dir, "test")), training_minutes(school, seed)]
+    command = f"python -m training train --data-dir {DATA_DIR} --seeds {seeds}"
+    protocol = PROTOCOL.format(seed=seed, teachers=school.course.teachers)
+    origin = Origin(version, replace(school.course.student, seed=seed), command, protocol, measured)
+    make_package(network, school.parts, models, origin)
     typer.echo(f"{models / 'digits' / version}")
 
 

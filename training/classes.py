@@ -1,0 +1,64 @@
+"""Hold several lessons at once: teachers, then students, each in a process and on a thread of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from training import data
+from training.course import Course, School, WatchMaker, nobody
+
+
+class Room(NamedTuple):
+    """Where and on what a course is held; each process reads the same for itself."""
+
+    folder: Path
+    data_dir: Path
+    course: Course
+    split_seed: int = 1
+
+    def open(self, watch: WatchMaker = nobody) -> School:
+        """Read the data and open the course's folder."""
+        parts = data.split(data.load(self.data_dir, "train"), self.data_dir, seed=self.split_seed)
+        return School(self.folder, parts, self.course, watch=watch)
+
+
+def hold(room: Room, seeds: Sequence[int], *, jobs: int, watch: WatchMaker = nobody) -> School:
+    """Train a student a seed to its end, in so many processes; what is finished is not done again.
+
+    On a GPU, and for a single student that nobody teaches, one process does everything.
+    """
+    school = room.open(watch)
+    school.pool()
+    school.held_out()
+    if jobs > 1 and not torch.cuda.is_available():
+        _share(room, [("teacher", seed) for seed in school.teacher_seeds], jobs, watch)
+        school.student_pools()
+        _share(room, [("student", seed) for seed in seeds], jobs, watch)
+    for seed in seeds:
+        school.train_student(seed)
+    return school
+
+
+def _share(room: Room, tasks: Sequence[tuple[str, int]], jobs: int, watch: WatchMaker) -> None:
+    """Deal tasks to processes; an error in one of them ends all."""
+    if not tasks:
+        return
+    threads = max(torch.get_num_threads() // jobs, 1)
+    with multiprocessing.get_context("spawn").Pool(
+        min(jobs, len(tasks)), torch.set_num_threads, (threads,)
+    ) as pool:
+        pool.starmap(_work, [(room, kind, seed, watch) for kind, seed in tasks], chunksize=1)
+
+
+def _work(room: Room, kind: str, seed: int, watch: WatchMaker) -> None:
+    """Train one network to its end."""
+    school = room.open(watch)
+    if kind == "teacher":
+        school.train_teacher(seed)
+    else:
+        school.train_student(seed)
