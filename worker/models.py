@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -22,7 +21,9 @@ log = get_logger(__name__)
 _BATCH_S = 0.5  # a batch shall not take longer: cancel and deadlines are looked at between two batches
 _LOOK_S = 1.0
 _FETCH_S = 80.0
-_ROOMS = Path(__file__).resolve().parents[1]
+_ROOMS = str(Path(__file__).resolve().parents[1])
+_INSTALL = f"import runpy, sys; sys.path.insert(0, {_ROOMS!r}); runpy.run_module('worker.install', run_name='__main__')"
+"""Runs `python -m worker.install`, wherever the process stands."""
 _DIGIT_S = 0.0005
 _DIGIT_VALUES = 28 * 28
 
@@ -109,13 +110,9 @@ def fetch_models(settings: Settings) -> None:
         log.error("models_not_fetched", reason="INKQUEUE_MODELS needs a folder in INKQUEUE_MODELS_DIRS")
         return
     request = json.dumps({"command": "fetch", "into": str(settings.model_dirs[0])})
-    command = [sys.executable, "-P", "-m", "worker.install", request]
-    path = os.pathsep.join([str(_ROOMS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-P", "-c", _INSTALL, request]
     try:
-        finished = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
-            timeout=_FETCH_S,
-        )  # fmt: skip
+        finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_S)
     except subprocess.TimeoutExpired:
         log.error("models_not_fetched", reason=f"the registry took longer than {_FETCH_S:.0f} seconds")
         return

@@ -112,6 +112,7 @@ def test_a_version_that_a_job_needs_is_not_removed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_registered_model_is_added_with_its_checksum(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
