@@ -61,7 +61,8 @@ def test_every_command_that_no_test_runs_exists(page: Path, line: str) -> None:
             for assignment in assignments:
                 name = assignment.split("=")[0]
                 assert (
-                    name.startswith("AWS_") or name.removeprefix("INKQUEUE_").lower() in Settings.model_fields
+                    name.startswith(("AWS_", "MLFLOW_"))
+                    or name.removeprefix("INKQUEUE_").lower() in Settings.model_fields
                 )
         case ["celery", *_]:
             assert line in (ROOT / "docs" / "operations.md").read_text()

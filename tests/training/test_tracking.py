@@ -135,15 +135,14 @@ def test_a_package_is_registered_once_and_an_alias_moves(store: Store, tmp_path:
     assert fetch(f"mlflow:moving@{first}", tmp_path / "models").name == "7.0.0"
 
 
-def test_the_commands_register_and_fetch(store: Store, tmp_path: Path) -> None:
-    """What `register` prints is what `fetch` takes; a folder without a package is refused in a sentence."""
+def test_the_command_prints_the_reference(store: Store, tmp_path: Path) -> None:
+    """What `register` prints is what a worker takes; a folder without a package is refused in a sentence."""
     made = package(tmp_path / "made")
     register_it = ["register", str(made.path), "--name", "typed", "--alias", "champion"]
     printed = CliRunner().invoke(app, register_it).stdout.strip()
-    fetched = CliRunner().invoke(app, ["fetch", printed, str(tmp_path / "models")])
 
     assert printed == "mlflow:typed@champion"
-    assert load_package(Path(fetched.stdout.strip())).sha256 == made.sha256
+    assert load_package(fetch(printed, tmp_path / "models")).sha256 == made.sha256
     refused = CliRunner().invoke(app, ["register", str(tmp_path)])
     assert refused.exit_code == 2
     assert "cannot be read" in refused.stderr

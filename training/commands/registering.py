@@ -1,4 +1,4 @@
-"""Commands for the model registry: register, fetch."""
+"""Commands for the model registry: register."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from shared.errors import InkqueueError
-from shared.mlflow_registry import fetch as run_fetch
 from shared.packages import load_package
 from training.tracking import register as run_register
 
@@ -32,15 +31,3 @@ def register(
     except InkqueueError as error:
         raise typer.BadParameter(error.detail) from error
     typer.echo(f"mlflow:{name or package.name}@{alias or number}")
-
-
-@app.command()
-def fetch(
-    reference: Annotated[str, typer.Argument(help="mlflow:NAME@ALIAS or mlflow:NAME@NUMBER")],
-    into: Annotated[Path, typer.Argument(help="Folder that holds <name>/<version>/.")],
-) -> None:
-    """Fetch a registered package, every checksum compared, and print where it lies."""
-    try:
-        typer.echo(str(run_fetch(reference, into)))
-    except InkqueueError as error:
-        raise typer.BadParameter(error.detail) from error
