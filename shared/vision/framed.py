@@ -55,6 +55,6 @@ def whole(grey: Pixels) -> Pixels | None:
     if middle - low > high - middle:
         stretched = 255 - stretched
     if stretched.shape == (SIDE, SIDE):
-        return stretched
+        return np.asarray(stretched, np.uint8)
     method = cv2.INTER_AREA if max(grey.shape) >= SIDE else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(stretched, (SIDE, SIDE), interpolation=method), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -169,10 +170,37 @@ def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]] | Non
     return None
 
 
-def are_several(mask: Pixels, boxes: list[Box]) -> bool:
-    """Say whether pieces stand side by side like digits: apart, each at least half as tall as the tallest."""
-    if len(boxes) < 2:
+def are_several(boxes: list[Box]) -> bool:
+    """Say whether groups of pieces stand side by side like digits: apart, each at least half as tall as the tallest."""
+    groups = _group(boxes)
+    if len(groups) < 2:
         return False
-    tallest = max(h for _, _, _, h in boxes)
-    tall = sorted((x, x + w) for x, _, w, h in boxes if h >= _TALL * tallest)
+    tallest = max(h for _, _, _, h in groups)
+    tall = sorted((x, x + w) for x, _, w, h in groups if h >= _TALL * tallest)
     return any(after[0] - before[1] > _GAP * tallest for before, after in pairwise(tall))
+
+
+def _group(boxes: list[Box]) -> list[Box]:
+    """Join pieces that are a break in a stroke apart, also through a third."""
+    reach = _GAP * max((h for _, _, _, h in boxes), default=0)
+    groups: list[Box] = []
+    for box in boxes:
+        near = [group for group in groups if _apart(group, box) <= reach]
+        groups = [group for group in groups if group not in near]
+        groups.append(_around([*near, box]))
+    return groups if len(groups) == len(boxes) else _group(groups)
+
+
+def _apart(one: Box, other: Box) -> float:
+    """Return the distance of two boxes."""
+    (x, y, width, height), (left, top, breadth, tallness) = one, other
+    across = max(x - left - breadth, left - x - width, 0)
+    down = max(y - top - tallness, top - y - height, 0)
+    return math.hypot(across, down)
+
+
+def _around(boxes: list[Box]) -> Box:
+    """Return the box around boxes."""
+    left, top = min(x for x, _, _, _ in boxes), min(y for _, y, _, _ in boxes)
+    right, bottom = max(x + w for x, _, w, _ in boxes), max(y + h for _, y, _, h in boxes)
+    return left, top, right - left, bottom - top

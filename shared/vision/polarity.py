@@ -13,6 +13,10 @@ _SMALL = 80
 _SMALLEST = 40
 _CLEAR = 0.88
 """Share of border and area that one side of the threshold must hold to be the sheet without a further look."""
+_RING = 0.75
+"""Share of the border from which on its side may be a table beside the sheet."""
+_SPREAD = 1.5
+"""Ratio of an area's share of the sheet to its share of the border from which on it lies in the middle."""
 _STROKE = 0.08
 """Width of a stroke, as a share of the longer side."""
 _BROAD = 0.3
@@ -43,9 +47,12 @@ def is_dark_on_light(grey: Pixels, light: Pixels, *, calm: bool) -> bool:
     free_dark, free_bright = _strokes_of(light)
     by_shape = by_share if free_dark == free_bright else free_dark > free_bright
     if by_share != by_shape:
-        return by_width
+        # Of a digit cut tight, a hole is a free piece too; then the border is not all of one kind.
+        return by_width if abs(ring - 0.5) > _RING - 0.5 else by_share
+    # What lies broad along the border is a shadow or the lit part of the sheet; a fat digit fills the middle.
+    at_border, everywhere = (1 - ring, 1 - whole) if by_share else (ring, whole)
     ink = np.asarray(cv2.bitwise_not(light), np.uint8) if by_share else light
-    return by_width if is_broad(ink) else by_share
+    return by_width if everywhere < _SPREAD * at_border and is_broad(ink) else by_share
 
 
 def _shares(light: Pixels) -> tuple[float, float]:

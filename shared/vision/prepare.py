@@ -1,7 +1,12 @@
-"""The picture that a network sees, made from any image the way that NIST's digits became MNIST's."""
+"""The picture that a network sees, made from any image the way that NIST's digits became MNIST's.
+
+A version is frozen once a package that names it has shipped: what it makes of a picture never changes again, and
+what it should have made differently becomes the next version. `tests/shared/frozen_preparations.json` holds it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,7 +23,7 @@ from shared.vision.writing import Writing, find_writing
 
 SIDE = 28
 BOX = 20
-DIGITS = ("digits", "1")
+DIGITS = ("digits", "2")
 PLAIN = ("plain", "1")
 BLANK = "blank"
 MULTIPLE = "multiple_digits"
@@ -31,20 +36,24 @@ class Quality(NamedTuple):
     """What the ink looked like.
 
     `ink_share` of the picture's area; `stroke_width` in pixels of the 20×20 box; `components` of the ink;
-    `edge_contact`: the share of the picture's border that is ink.
+    `edge_contact`: the share of the picture's border that is ink; `contrast` between ink and ground, 0..1, after
+    the light was evened out; `dropped`: the share of what was dark and not taken for the digit: lines, frames,
+    shadows, specks. The last two are NaN where the preparation does not measure them.
     """
 
     ink_share: float
     stroke_width: float
     components: int
     edge_contact: float
+    contrast: float = math.nan
+    dropped: float = math.nan
 
 
 class Prepared(NamedTuple):
     """A network's picture: uint8, (28, 28) light on dark for `digits`, (H, W) or (H, W, 3) for `plain`.
 
     `reasons` are why a person should look whatever the network says; with `blank` among them there is nothing
-    to read. `quality` is None where the picture passed unchanged.
+    to read. `quality` is None where the picture passed as it was.
     """
 
     image: Pixels
@@ -56,7 +65,7 @@ def prepare(
     pixels: Pixels,
     *,
     name: str = "digits",
-    version: str = "1",
+    version: str = DIGITS[1],
     shape: tuple[int, int, int] = (1, SIDE, SIDE),
 ) -> Prepared:
     """Make the network's picture of `shape` (channels, height, width) by the named preparation.
@@ -71,7 +80,7 @@ def prepare_many(
     images: Iterable[Pixels],
     *,
     name: str = "digits",
-    version: str = "1",
+    version: str = DIGITS[1],
     shape: tuple[int, int, int] = (1, SIDE, SIDE),
 ) -> list[Prepared]:
     """Prepare one after the other; looks the preparation up once."""
@@ -107,7 +116,9 @@ def _digits2(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
             return Prepared(picture)
         return Prepared(np.zeros((SIDE, SIDE), np.uint8), (BLANK,), Quality(0.0, 0.0, 0, 0.0))
     scale = _scale(ink)
-    quality = Quality(ink.share, ink.stroke_width * scale, ink.components, ink.edge_contact)
+    quality = Quality(
+        ink.share, ink.stroke_width * scale, ink.components, ink.edge_contact, ink.contrast, ink.dropped
+    )
     image = centre(replace(ink, strength=thin(ink.strength, ink.stroke_width, scale)))
     return Prepared(image, (MULTIPLE,) if ink.several else (), quality)
 
@@ -201,8 +212,8 @@ def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 
 
 PREPARATIONS: dict[tuple[str, str], Callable[[Pixels, tuple[int, int, int]], Prepared]] = {
-    DIGITS: _digits,
-    ("digits", "2"): _digits2,
+    ("digits", "1"): _digits,
+    DIGITS: _digits2,
     PLAIN: _plain,
 }
 """Every preparation by name and version; a version is never changed once a model was trained with it."""

@@ -55,7 +55,7 @@ def find_writing(pixels: Pixels) -> Writing | None:
     contact = _edge_contact(mask)
     if cleaned.lines and contact and max(box[2:]) < _REMAINS * max(mask.shape):
         return None
-    several = are_several(mask, found.boxes)
+    several = are_several(found.boxes)
     share = cv2.countNonZero(mask) / mask.size
     dropped = 1 - cv2.countNonZero(mask) / max(cv2.countNonZero(split.mask), 1)
     if step > 1 and max(box[2:]) < WORK_SIDE // 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from shared.vision import prepare
 from tests.shared.pictures import Pixels, coloured, digits, paper, photo
 
-FROZEN = json.loads((Path(__file__).parent / "frozen_preparations.json").read_text())
+FILE = Path(__file__).parent / "frozen_preparations.json"
+FROZEN: dict[str, dict[str, str]] = json.loads(FILE.read_text())
 
 
 def scenes() -> Iterator[tuple[str, Pixels]]:
@@ -51,3 +53,15 @@ def digest(pixels: Pixels, version: str) -> str:
 def test_a_version_of_a_preparation_never_changes(version: str) -> None:
     """A package names the preparation it was trained with; its pictures stay the same to the last bit."""
     assert {name: digest(pixels, version) for name, pixels in scenes()} == FROZEN[version]
+
+
+def freeze(version: str) -> None:
+    """Write down what a version makes of every scene, once; a version that is there already is not touched."""
+    if version in FROZEN:
+        raise SystemExit(f"digits@{version} is frozen already")
+    FROZEN[version] = {name: digest(pixels, version) for name, pixels in scenes()}
+    FILE.write_text(json.dumps(FROZEN, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    freeze(sys.argv[1])
