@@ -77,14 +77,14 @@ def _squiggle(sheet: Plane, rng: np.random.Generator, turns: int) -> Plane:
         points[:, 0] = np.linspace(0.15, 0.85, turns) * _SIDE
         points[::2, 1], points[1::2, 1] = rng.uniform(10, 30), rng.uniform(50, 75)
     smooth = cv2.resize(points, (2, turns * 12), interpolation=cv2.INTER_CUBIC)
-    line = np.round(smooth).astype(np.int32)[None]
-    cv2.polylines(sheet, line, False, 1.0, int(rng.integers(2, 7)), cv2.LINE_AA)
+    line = np.round(smooth).astype(np.int32)
+    cv2.polylines(sheet, [line], False, 1.0, int(rng.integers(2, 7)), cv2.LINE_AA)
     return sheet
 
 
 def _crossed_out(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """Cross a digit out: an X, several strokes, or a scribble over it."""
-    ink = _large(digits[rng.integers(len(digits))], rng)
+    ink = _large(digits[int(rng.integers(len(digits)))], rng)
     side, pen = len(ink), int(rng.integers(2, 6))
     low, high = (int(share * side) for share in (rng.uniform(0.08, 0.25), rng.uniform(0.75, 0.92)))
     kind = rng.random()
@@ -119,10 +119,10 @@ def _crossed_out(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
 
 def _pieces(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """Put the right part of one digit beside the left part of another, or two whole ones side by side."""
-    one, two = (_large(digits[rng.integers(len(digits))], rng) for _ in range(2))
-    one, two = _tight(one), cv2.resize(_tight(two), None, fx=1, fy=1)
+    one, two = (_large(digits[int(rng.integers(len(digits)))], rng) for _ in range(2))
+    one, two = _tight(one), _tight(two)
     tall = max(len(one), 8)
-    two = cv2.resize(two, (max(round(two.shape[1] * tall / len(two)), 4), tall))
+    two = np.asarray(cv2.resize(two, (max(round(two.shape[1] * tall / len(two)), 4), tall)), np.float32)
     if rng.random() < 0.5:
         one, two = (
             one[:, int(one.shape[1] * rng.uniform(0.3, 0.6)) :],
@@ -183,7 +183,8 @@ def _print(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     ImageDraw.Draw(sheet).text((10 - box[0], 10 - box[1]), text, fill=255, font=font)
     ink = np.asarray(sheet, np.float32) / 255
     pen = int(rng.integers(1, 5))
-    return _on_paper(_in_square(_tight(cv2.dilate(ink, np.ones((pen, pen), np.uint8)))), rng)
+    bold = np.asarray(cv2.dilate(ink, np.ones((pen, pen), np.uint8)), np.float32)
+    return _on_paper(_in_square(_tight(bold)), rng)
 
 
 @lru_cache
@@ -248,7 +249,7 @@ def _texture(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
             field = clouds + 0.7 * grating
     if rng.random() < 0.4:
         field = np.sign(field)
-    return np.clip(128 + field * rng.uniform(40, 128), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 + field * rng.uniform(40, 128), 0, 255), np.uint8)
 
 
 def _noise(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
@@ -262,7 +263,8 @@ def _noise(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
         case 2:
             field = np.where(rng.random((side, side)) < rng.uniform(0.02, 0.5), 255.0, 0.0)
         case _:
-            field = cv2.GaussianBlur(rng.normal(0, 1, (side, side)), (0, 0), rng.uniform(0.6, 2.5))
+            grain = cv2.GaussianBlur(rng.normal(0, 1, (side, side)), (0, 0), rng.uniform(0.6, 2.5))
+            field = np.asarray(grain, np.float64)
             field = 128 + field / max(float(field.std()), 1e-6) * rng.uniform(30, 100)
     picture = np.clip(field, 0, 255).astype(np.uint8)
     return (
@@ -282,7 +284,7 @@ def _dirt(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     if rng.random() < 0.6:
         corner = rng.uniform(0.0, 0.3, 2) * _SIDE
         far = rng.uniform(0.7, 1.0, 2) * _SIDE
-        points = np.array([[corner[0], far[1]], corner, [far[0], corner[1]]])[: int(rng.integers(3, 4))]
+        points = np.array([[corner[0], far[1]], corner, [far[0], corner[1]]])
         cv2.polylines(sheet, [points.astype(np.int32)], False, 1.0, int(rng.integers(1, 5)), cv2.LINE_AA)
     return _on_paper(sheet, rng)
 

@@ -104,7 +104,7 @@ def _photograph(page: Plane, height: float, rng: np.random.Generator) -> Pixels:
         light = _light(page.shape[:2], rng)
         page = page * (light if page.ndim == 2 else light[..., None])
     if rng.random() < 0.3:
-        page = cv2.GaussianBlur(page, (0, 0), rng.uniform(0.01, 0.06) * height + 0.1)
+        page = np.asarray(cv2.GaussianBlur(page, (0, 0), rng.uniform(0.01, 0.06) * height + 0.1), np.float32)
     if rng.random() < 0.4:
         page = page + rng.normal(0, rng.uniform(1, 12), page.shape).astype(np.float32)
     picture = np.clip(page, 0, 255).astype(np.uint8)

@@ -21,7 +21,7 @@ SIDE = 28
 
 def spoil(digit: Pixels, rng: np.random.Generator) -> Pixels:
     """Spoil an MNIST digit (28, 28) in one way, at times in two; uint8 (28, 28)."""
-    picture = digit.astype(np.float32) / 255
+    picture: Plane = np.asarray(digit.astype(np.float32) / 255, np.float32)
     if rng.random() < 0.35:
         picture = _move(picture, rng)
     for _ in range(1 if rng.random() < 0.8 else 2):
@@ -32,7 +32,7 @@ def spoil(digit: Pixels, rng: np.random.Generator) -> Pixels:
 def _move(picture: Plane, rng: np.random.Generator) -> Plane:
     """Turn, scale, shear and shift, further than a hand does."""
     angle, scale = rng.uniform(-25, 25), math.exp(rng.uniform(-0.5, 0.2))
-    matrix = cv2.getRotationMatrix2D((13.5, 13.5), angle, scale)
+    matrix = np.asarray(cv2.getRotationMatrix2D((13.5, 13.5), angle, scale), np.float64)
     matrix[:, 2] += rng.uniform(-4, 4, 2)
     matrix[0, 1] += rng.uniform(-0.4, 0.4)
     return np.asarray(cv2.warpAffine(picture, matrix, (SIDE, SIDE)), np.float32)
@@ -58,7 +58,7 @@ def _line(picture: Plane, rng: np.random.Generator) -> Plane:
                 for k in (index, min(index + (2 if pitch == 1 else 1), 59))
             ]
             cv2.line(sheet, ends[0], ends[1], 1.0, width)
-    return np.maximum(picture, sheet * np.float32(rng.uniform(0.5, 1.0)))
+    return np.asarray(np.maximum(picture, sheet * np.float32(rng.uniform(0.5, 1.0))), np.float32)
 
 
 def _bars(picture: Plane, rng: np.random.Generator) -> Plane:
@@ -96,7 +96,8 @@ def _clouds(picture: Plane, rng: np.random.Generator) -> Plane:
     field = np.zeros((SIDE, SIDE), np.float32)
     for cells in (2, 4, 8, 16):
         coarse = rng.random((cells + 1, cells + 1), np.float32)
-        field += cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) / math.sqrt(cells)
+        layer = np.asarray(cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.float32)
+        field += layer / np.float32(math.sqrt(cells))
     field = (field - field.min()) / max(float(np.ptp(field)), 1e-6)
     amount = np.float32(rng.uniform(0.5, 2.2))
     return np.asarray((picture + amount * field) / (1 + amount), np.float32)

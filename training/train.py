@@ -160,7 +160,9 @@ def finished(folder: Path, recipe: Recipe) -> DigitNet:
         ValueError: it was not, or by another recipe.
     """
     path = folder / CHECKPOINT
-    saved = torch.load(path, weights_only=True, map_location="cpu") if path.is_file() else {"epoch": 0}
+    saved: dict[str, Any] = {"epoch": 0}
+    if path.is_file():
+        saved = torch.load(path, weights_only=True, map_location="cpu")
     if saved["epoch"] < recipe.epochs:
         raise ValueError(
             f"{folder} has {saved['epoch']} of {recipe.epochs} epochs; train it to its end first"
