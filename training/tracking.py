@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from shared.errors import Unavailable
 from shared.mlflow_client import LOCAL, Store, answering, open_store
 from shared.mlflow_registry import ARTEFACTS, TAG
 from shared.packages import CARD, ModelPackage, verify
@@ -34,22 +36,17 @@ class Tracker:
     def epoch(self, line: Mapping[str, float]) -> None:
         """Add an epoch's figures to the curves; while the server is away they wait for the next epoch."""
         from mlflow.entities import Metric
-        from mlflow.exceptions import MlflowException
 
         step, now = int(line["epoch"]), int(time.time() * 1000)
         self._unsent += [
             Metric(name, float(value), now, step) for name, value in line.items() if name != "epoch"
         ]
-        try:
-            self.store.client.log_batch(self.run_id, metrics=self._unsent, synchronous=True)
-        except MlflowException as error:
-            Console(stderr=True).print(f"not tracked yet: {error.message[:200]}", style="yellow")
-            return
-        self._unsent = []
+        with _going_on():
+            self._send()
 
     def keep(self, path: Path, name: str | None = None) -> None:
-        """Keep a file, or a folder under its own or another name, as an artefact."""
-        with answering():
+        """Keep a file, or a folder under its own or another name, as an artefact, if the server takes it."""
+        with _going_on():
             if path.is_dir():
                 self.store.client.log_artifacts(self.run_id, str(path), name or path.name)
             else:
@@ -57,8 +54,25 @@ class Tracker:
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED, FAILED or KILLED."""
-        with answering():
+        with _going_on():
+            self._send()
             self.store.client.set_terminated(self.run_id, status)
+
+    def _send(self) -> None:
+        """Send the points that were not sent yet."""
+        if self._unsent:
+            self.store.client.log_batch(self.run_id, metrics=self._unsent, synchronous=True)
+            self._unsent = []
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say what MLflow refuses, and go on: the weights are worth more than their diary."""
+    try:
+        with answering():
+            yield
+    except Unavailable as error:
+        Console(stderr=True).print(f"not tracked: {error.detail}", style="yellow", markup=False)
 
 
 def track(folder: Path, parameters: Mapping[str, object]) -> Tracker:

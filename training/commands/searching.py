@@ -63,7 +63,7 @@ def search(
         raise typer.BadParameter(f"another search works in {study}") from error
     write_study(found, study)
     typer.echo((study / "trials.md").read_text(encoding="utf-8"))
-    typer.echo(best_command(study, data_dir, Recipe.epochs))
+    typer.echo(best_command(study, data_dir, Course().student.epochs))
 
 
 def _material(data_dir: Path, folder: Path, sizes: tuple[int, int], seed: int) -> Material:
