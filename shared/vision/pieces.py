@@ -28,6 +28,8 @@ _STRIP = 0.4
 """Depth, as a share of the sheet's, up to which ink along a whole side is the sheet's end and no digit."""
 _DOTS = 6
 """From this many pieces on, none of them large, strokes are taken for dotted."""
+_LARGEST_DOT = 12
+"""Pixels of the picture that is searched from which on a piece is no dot."""
 _GAP = 0.06
 """Gap between two digits, as a share of their height; narrower ones are breaks in a stroke."""
 _TALL = 0.5
@@ -157,6 +159,8 @@ def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]] | Non
     dot = float(np.median([max(w, h) for _, _, w, h in boxes]))
     if dot < 3:
         return None
+    if dot > _LARGEST_DOT:
+        return mask, boxes
     pad = round(2.5 * dot) | 1
     padded = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
     for size in range(3, pad + 1, 2):

@@ -17,6 +17,7 @@ _RING = 0.75
 """Share of the border from which on its side may be a table beside the sheet."""
 _SPREAD = 1.5
 """Ratio of an area's share of the sheet to its share of the border from which on it lies in the middle."""
+_FULL = 0.65
 _STROKE = 0.08
 """Width of a stroke, as a share of the longer side."""
 _BROAD = 0.3
@@ -46,13 +47,19 @@ def is_dark_on_light(grey: Pixels, light: Pixels, *, calm: bool) -> bool:
         return by_width if max(dark, bright) > 1.3 * min(dark, bright) else by_share
     free_dark, free_bright = _strokes_of(light)
     by_shape = by_share if free_dark == free_bright else free_dark > free_bright
+    ink = np.asarray(cv2.bitwise_not(light), np.uint8) if by_share else light
     if by_share != by_shape:
-        # Of a digit cut tight, a hole is a free piece too; then the border is not all of one kind.
-        return by_width if abs(ring - 0.5) > _RING - 0.5 else by_share
+        # A hole of a fat digit is a free piece too; a sheet on a table leaves the border and fills its box.
+        return by_width if abs(ring - 0.5) > _RING - 0.5 and _fills_its_box(ink) else by_share
     # What lies broad along the border is a shadow or the lit part of the sheet; a fat digit fills the middle.
     at_border, everywhere = (1 - ring, 1 - whole) if by_share else (ring, whole)
-    ink = np.asarray(cv2.bitwise_not(light), np.uint8) if by_share else light
     return by_width if everywhere < _SPREAD * at_border and is_broad(ink) else by_share
+
+
+def _fills_its_box(mask: Pixels) -> bool:
+    """Say whether a mask covers most of the box around it, as a sheet does and a digit does not."""
+    _, _, width, height = cv2.boundingRect(mask)
+    return cv2.countNonZero(mask) > _FULL * width * height
 
 
 def _shares(light: Pixels) -> tuple[float, float]:
