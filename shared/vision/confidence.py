@@ -23,6 +23,8 @@ _FARTHEST = 3.0
 """Scales from its centre beyond which a measure of the picture counts no further."""
 NETWORK = ("certainty", "margin", "no_junk", "energy")
 """Features of the logits (N, K)."""
+_MOST_MOVED = {"certainty": 2.0, "margin": 2.0, "no_junk": 2.0, "energy": 1.0}
+"""Slope of each of these: of a difference of two logits or of two logarithms of sums 2, of one such logarithm 1."""
 MEASURES = {
     "usual_ink": "ink_share",
     "usual_stroke": "stroke_width",
@@ -38,6 +40,18 @@ def confidence(
     card: ConfidenceCard, scaled: Values, public: NDArray[np.bool_], prepared: Sequence[Prepared]
 ) -> NDArray[np.float32]:
     """Return the probability in [0, 1] that each answer is right; see `raw_features` for the arguments."""
+    return probability(log_odds(card, scaled, public, prepared))
+
+
+def probability(odds: Values) -> NDArray[np.float32]:
+    """Return the probability of log odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -60, 60))), np.float32)
+
+
+def log_odds(
+    card: ConfidenceCard, scaled: Values, public: NDArray[np.bool_], prepared: Sequence[Prepared]
+) -> Values:
+    """Return the log odds that each answer is right; see `raw_features` for the arguments."""
     names = [feature["name"] for feature in card["features"] if feature["weight"] > 0]
     values = raw_features(names, scaled, public, prepared)
     odds = np.full(len(prepared), card["bias"])
@@ -47,7 +61,17 @@ def confidence(
                 feature["name"], values[feature["name"]], feature["centre"], feature["scale"]
             )
             odds += feature["weight"] * value
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -60, 60))), np.float32)
+    return odds
+
+
+def steepness(card: ConfidenceCard) -> float:
+    """Return how far the log odds move at most when no scaled logit moves by more than one."""
+    slopes = (
+        feature["weight"] / feature["scale"] * _MOST_MOVED[feature["name"]]
+        for feature in card["features"]
+        if feature["name"] in _MOST_MOVED
+    )
+    return sum(slopes, 0.0)
 
 
 def raw_features(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shared.errors import ModelError
 from shared.packages import ModelPackage
 from shared.vision.confidence import confidence as believed
+from shared.vision.narrow import Infer, Narrow, guarded, public_outputs
 from shared.vision.prepare import BLANK, Prepared
 
 Floats = NDArray[np.float32]
@@ -58,28 +59,36 @@ def to_batch(package: ModelPackage, prepared: Sequence[Prepared]) -> Floats:
 
 def read(
     package: ModelPackage,
-    infer: Callable[[Floats], Floats],
+    infer: Infer,
     prepared: Sequence[Prepared],
     *,
     target_error: float | Sequence[float | None] | None = None,
     batch: int = BATCH,
+    narrow: Narrow | None = None,
 ) -> Readings:
     """Read pictures with a network's function from batch to logits, without temperature.
 
     `target_error` is one for all or one an image, None the card's default. Blank pictures never
     reach the network. An answer is accepted when its confidence reaches the threshold of its target error and
     the picture gives no reason to look. A doubtful answer that is rather no digit than another one says so.
+    With `narrow` that function's answers count where they lead to the decision of `infer`'s.
 
     Raises:
         ModelError: the network's answer is not finite.
     """
     count, outputs = len(prepared), package.outputs
+    thresholds = _thresholds(package, target_error, count)
     logits = np.zeros((count, len(outputs)), np.float32)
     readable = np.array([BLANK not in item.reasons for item in prepared], bool)
     chosen = np.flatnonzero(readable)
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
-        logits[part] = infer(to_batch(package, [prepared[index] for index in part]))
+        items = [prepared[index] for index in part]
+        pixels = to_batch(package, items)
+        if narrow is None:
+            logits[part] = infer(pixels)
+        else:
+            logits[part] = guarded(package, narrow, infer, pixels, items, thresholds[part])
     if not np.isfinite(logits).all():
         raise ModelError("The model's answer is not a number.")
     probabilities = softmax(logits, package.card["temperature"])
@@ -88,7 +97,7 @@ def read(
     prediction = np.where(readable, predict(package, logits), np.int16(-1)).astype(np.int16)
     confidence = believe(package, logits, probabilities, prepared)
     confidence[prediction < 0] = np.nan
-    sure = confidence >= _thresholds(package, target_error, count)
+    sure = confidence >= thresholds
     low = LOW_CONFIDENCE if package.card["thresholds"] else NOT_CALIBRATED
     reasons = _reasons(prepared, prediction, sure, _like_junk(package, logits), low)
     return Readings(
@@ -116,11 +125,6 @@ def believe(
         return np.asarray(probabilities.max(axis=1, initial=0.0), np.float32)
     scaled = logits.astype(np.float64) / package.card["temperature"]
     return believed(card, scaled, public_outputs(package), prepared)
-
-
-def public_outputs(package: ModelPackage) -> NDArray[np.bool_]:
-    """Say of each output of the network whether it is a label; the others are junk."""
-    return np.isin(package.outputs, package.labels)
 
 
 def _like_junk(package: ModelPackage, logits: Floats) -> NDArray[np.bool_]:
