@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,14 @@ class Stock:
     small: int = 60_000
     junk: int = 50_000
     seed: int = 1
+
+    def scaled(self, share: float) -> Stock:
+        """Return a share of it, at least one picture of each sort."""
+        return replace(self, **{sort: max(round(getattr(self, sort) * share), 1) for sort in SORTS})
+
+
+Task = tuple[str, int, np.random.SeedSequence]
+"""A portion: its sort, how many pictures, and its seed."""
 
 
 class Drawn(NamedTuple):
@@ -86,12 +94,23 @@ def draw(digits: Set, what: Stock, *, processes: int | None = None) -> Drawn:
     sizes = [(kind, part) for kind in SORTS for part in _parts(getattr(what, kind))]
     seeds = np.random.SeedSequence(what.seed).spawn(len(sizes))
     tasks = [(kind, size, seed) for (kind, size), seed in zip(sizes, seeds, strict=True)]
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (digits,)) as pool:
-        results = list(pool.imap(_draw_part, tasks))
+    few = sum(size for _, size in sizes) <= PART
+    results = _in_turn(digits, tasks) if few else _shared(digits, tasks, processes)
     prepared = [item for part in results for item in part.prepared]
     return Drawn(
         prepared, np.concatenate([part.labels for part in results]) if results else digits.labels[:0]
     )
+
+
+def _in_turn(digits: Set, tasks: Sequence[Task]) -> list[Drawn]:
+    """Draw a few portions here: to start processes would take longer."""
+    return [_draw_part(digits, task) for task in tasks]
+
+
+def _shared(digits: Set, tasks: Sequence[Task], processes: int | None) -> list[Drawn]:
+    """Draw portions in several processes, in their order."""
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (digits,)) as pool:
+        return list(pool.imap(_draw_mine, tasks))
 
 
 def on_pages(images: Images, seed: int) -> list[Prepared]:
@@ -147,12 +166,17 @@ def _start(digits: Set) -> None:
     cv2.setNumThreads(1)
 
 
-def _draw_part(task: tuple[str, int, np.random.SeedSequence]) -> Drawn:
+def _draw_mine(task: Task) -> Drawn:
+    """Draw one portion of the digits that the process was given."""
+    return _draw_part(_digits, task)
+
+
+def _draw_part(digits: Set, task: Task) -> Drawn:
     """Draw one portion."""
     kind, size, seed = task
     number = int(seed.generate_state(1)[0])
     if kind == "junk":
-        return Drawn(nothing(list(_digits.images), size, number), np.full(size, JUNK, np.int64))
-    chosen = np.random.default_rng(number).integers(len(_digits.labels), size=size)
+        return Drawn(nothing(list(digits.images), size, number), np.full(size, JUNK, np.int64))
+    chosen = np.random.default_rng(number).integers(len(digits.labels), size=size)
     make = on_pages if kind == "scenes" else spoilt
-    return Drawn(make(_digits.images[chosen], number), _digits.labels[chosen])
+    return Drawn(make(digits.images[chosen], number), digits.labels[chosen])

@@ -19,18 +19,17 @@ class Room(NamedTuple):
     folder: Path
     data_dir: Path
     course: Course
-    split_seed: int = 1
 
     def open(self, watch: WatchMaker = nobody) -> School:
         """Read the data and open the course's folder."""
-        parts = data.split(data.load(self.data_dir, "train"), self.data_dir, seed=self.split_seed)
+        parts = data.split(data.load(self.data_dir, "train"), self.data_dir, seed=self.course.split_seed)
         return School(self.folder, parts, self.course, watch=watch)
 
 
 def hold(room: Room, seeds: Sequence[int], *, jobs: int, watch: WatchMaker = nobody) -> School:
     """Train a student a seed to its end, in so many processes; what is finished is not done again.
 
-    On a GPU, and for a single student that nobody teaches, one process does everything.
+    On a GPU one process does everything, and so it does on a CPU what there is only one of: with all threads.
     """
     school = room.open(watch)
     school.pool()
@@ -46,7 +45,7 @@ def hold(room: Room, seeds: Sequence[int], *, jobs: int, watch: WatchMaker = nob
 
 def _share(room: Room, tasks: Sequence[tuple[str, int]], jobs: int, watch: WatchMaker) -> None:
     """Deal tasks to processes; an error in one of them ends all."""
-    if not tasks:
+    if len(tasks) < 2:
         return
     threads = max(torch.get_num_threads() // jobs, 1)
     with multiprocessing.get_context("spawn").Pool(

@@ -17,20 +17,26 @@ from training.network import JUNK, DigitNet
 from training.train import Part, Pool, Recipe, Run, Watch, finished, train
 
 COURSE = "course.json"
+WIDE = (48, 48, 96, 96, 128)
+"""Widths of a teacher: it need not be quick."""
 FIRST_TEACHER = 101
 """Seed of the first teacher, far from those of students."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What a student goes through; `passes` are the lessons, each a draw of the pool bent anew."""
+    """What a student goes through; `passes` are the lessons, each a draw of the pool bent anew.
 
-    student: Recipe = field(default_factory=lambda: Recipe(epochs=12))
-    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=9))
-    teachers: int = 4
-    passes: int = 6
+    `split_seed` decides which writers are held out from all of it.
+    """
+
+    student: Recipe = field(default_factory=lambda: Recipe(epochs=14))
+    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
+    teachers: int = 2
+    passes: int = 7
     stock: Stock = field(default_factory=Stock)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    split_seed: int = 1
 
 
 _COURSES = TypeAdapter(Course)
@@ -45,7 +51,13 @@ def nobody(name: str, run: Run) -> Watch | None:
 
 
 def write_course(course: Course, folder: Path) -> None:
-    """Write a course into its folder."""
+    """Write a course into its folder.
+
+    Raises:
+        ValueError: the folder holds another course, whose lessons would pass for those of this one.
+    """
+    if (folder / COURSE).exists() and read_course(folder) != course:
+        raise ValueError(f"{folder} holds another course; choose another --out folder")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / COURSE).write_bytes(_COURSES.dump_json(course, indent=2) + b"\n")
 
@@ -159,7 +171,7 @@ def mix(digits: Set, made: Set) -> Pool:
     drawn, junk = part_junk(made)
     count = max(len(digits.labels), 1)
     return Pool.of(
-        Part(digits, 1.0, 0.15),
+        Part(digits, 1.0, 0.3),
         Part(drawn, min(0.8 * count / max(len(drawn.labels), 1), 1.0), 0.5),
         Part(junk, min(0.35 * count / max(len(junk.labels), 1), 1.0), 0.4),
     )
@@ -173,5 +185,4 @@ def part_junk(made: Set) -> tuple[Set, Set]:
 
 def _small(what: Stock) -> Stock:
     """Return a stock of a twentieth, of another seed, to report on."""
-    scenes, small, junk = (max(count // 20, 1) for count in (what.scenes, what.small, what.junk))
-    return Stock(scenes, small, junk, what.seed + 1)
+    return replace(what.scaled(0.05), seed=what.seed + 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -39,14 +42,23 @@ class DigitNet(nn.Module):
         return logits
 
 
-def fold(network: DigitNet) -> nn.Sequential:
-    """Return the same function for serving: normalisation folded into the convolutions, no dropout."""
-    network = network.eval()
+def fold(network: DigitNet, *, junk_odds: float = 1.0) -> nn.Sequential:
+    """Return the same function for serving: normalisation folded into the convolutions, no dropout.
+
+    `junk_odds` corrects the prior: what is served holds so many times less junk than what was trained on, so the
+    logit of junk falls by its logarithm (Saerens, Latinne and Decaestecker, Neural Computation 14, 2002).
+    """
+    network = copy.deepcopy(network).eval()
     layers: list[nn.Module] = []
     children = list(network.features.children())
     for conv, norm in zip(children[0::3], children[1::3], strict=True):
         layers += [_fuse(conv, norm), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Flatten(), network.head[2]).eval()
+    head = network.head[2]
+    assert isinstance(head, nn.Linear)
+    if junk_odds != 1.0:
+        with torch.no_grad():
+            head.bias[JUNK] -= math.log(junk_odds)
+    return nn.Sequential(*layers, nn.Flatten(), head).eval()
 
 
 def _fuse(conv: nn.Module, norm: nn.Module) -> nn.Module:

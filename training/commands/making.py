@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -18,18 +20,20 @@ from training.course import Course, School, read_course, write_course
 from training.export import export as write_exports
 from training.following import followers
 from training.network import DigitNet, fold
-from training.package import Origin, make_package
+from training.package import AlreadyThereError, Origin, make_package
 from training.recipes import read_way
 from training.samples import make_samples
 
 app = typer.Typer()
 Seeds = Annotated[int, typer.Option("--seeds", help="Number of students: seeds 1, 2, …", min=1)]
+Student = Annotated[int, typer.Option("--seed", help="Which student.")]
 PROTOCOL = (
     "Averaged weights of the last epoch of the student of seed {seed}; nothing was selected on test images. "
-    "{teachers} teachers, trained on the same writers, gave the probabilities that students learn from. "
+    "{taught}"
     "Pictures for training are drawn by the project, among them damage of the kinds that MNIST-C knows, "
     "with strengths and shapes of its own."
 )
+TAUGHT = "{teachers} teachers, trained on the same writers, gave the probabilities that students learn from. "
 
 
 @app.command()
@@ -40,6 +44,9 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs of a student.", min=1)] = None,
     teachers: Annotated[int | None, typer.Option("--teachers", help="0 trains without.", min=0)] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="What `search` found.")] = None,
+    share: Annotated[
+        float, typer.Option("--stock", help="Share of the usual number of drawn pictures.", min=0, max=1)
+    ] = 1.0,
     split_seed: Annotated[int, typer.Option("--seed", help="Decides which writers are held out.")] = 1,
     jobs: Annotated[int, typer.Option("--jobs", help="Networks trained at once.", min=1)] = 2,
     threads: Annotated[int, typer.Option("--threads", help="Threads of torch, of all jobs.", min=1)] = 2,
@@ -50,10 +57,15 @@ def train(
     torch.set_num_threads(threads)
     if download:
         data.fetch(data_dir)
-    course = _course(recipe, epochs, teachers)
-    write_course(course, out)
-    room = Room(out, data_dir, course, split_seed)
-    hold(room, range(1, seeds + 1), jobs=jobs, watch=followers(course.augmentation, tracked=track))
+    with _refusing("--data-dir"):
+        data.find_idx(data_dir, data.FILES["train"][0])
+    with _refusing("--recipe"):
+        course = _course(recipe, epochs, teachers)
+    course = replace(course, stock=course.stock.scaled(share), split_seed=split_seed)
+    with _refusing("--out"):
+        write_course(course, out)
+    watch = followers(course.augmentation, tracked=track)
+    hold(Room(out, data_dir, course), range(1, seeds + 1), jobs=jobs, watch=watch)
     typer.echo(f"Trained: {', '.join(str(out / f'seed-{seed}') for seed in range(1, seeds + 1))}")
 
 
@@ -61,10 +73,7 @@ def _course(recipe: Path | None, epochs: int | None, teachers: int | None) -> Co
     """Return the usual course with what the options change."""
     course = Course()
     if recipe is not None:
-        try:
-            way = read_way(recipe)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--recipe") from error
+        way = read_way(recipe)
         course = replace(
             course,
             student=way.recipe,
@@ -76,20 +85,29 @@ def _course(recipe: Path | None, epochs: int | None, teachers: int | None) -> Co
     return course if teachers is None else replace(course, teachers=teachers)
 
 
+@contextmanager
+def _refusing(
+    option: str, kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError)
+) -> Iterator[None]:
+    """Blame an option for errors of these kinds."""
+    try:
+        yield
+    except kinds as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
 def _school(data_dir: Path, out: Path) -> School:
     """Open the folder of a course."""
-    try:
-        return Room(out, data_dir, read_course(out)).open()
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from error
+    with _refusing("--out"):
+        course = read_course(out)
+    with _refusing("--data-dir"):
+        return Room(out, data_dir, course).open()
 
 
 def _graduate(school: School, seed: int) -> DigitNet:
     """Return a student that is trained to its end."""
-    try:
+    with _refusing("--out"):
         return school.graduate(seed)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from error
 
 
 @app.command()
@@ -97,7 +115,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where model.onnx and model.pt2 go.")],
     data_dir: DataDir = DATA_DIR,
     out: Out = RUN_DIR,
-    seed: Seed = 1,
+    seed: Student = 1,
 ) -> None:
     """Write a student's network as ONNX and torch.export, and compare both with it."""
     write_exports(fold(_graduate(_school(data_dir, out), seed)), folder)
@@ -108,7 +126,7 @@ def package(
     version: Annotated[str, typer.Option("--version", help="Version of the package, such as 1.0.0.")],
     data_dir: DataDir = DATA_DIR,
     out: Out = RUN_DIR,
-    seed: Seed = 1,
+    seed: Student = 1,
     seeds: Seeds = 1,
     models: Models = SHIPPED,
 ) -> None:
@@ -119,9 +137,11 @@ def package(
         _graduate(school, other)
     measured = [mean_of_seeds(school, every, data.load(data_dir, "test")), training_minutes(school, seed)]
     command = f"python -m training train --data-dir {DATA_DIR} --seeds {seeds}"
-    protocol = PROTOCOL.format(seed=seed, teachers=school.course.teachers)
+    teachers = school.course.teachers
+    protocol = PROTOCOL.format(seed=seed, taught=TAUGHT.format(teachers=teachers) if teachers else "")
     origin = Origin(version, replace(school.course.student, seed=seed), command, protocol, measured)
-    make_package(network, school.parts, models, origin)
+    with _refusing("--version", (AlreadyThereError,)):
+        make_package(network, school.parts, models, origin)
     typer.echo(f"{models / 'digits' / version}")
 
 
