@@ -12,6 +12,7 @@ from shared.packages import Metric
 from training.bank import COSTS
 from training.course import School
 from training.data import Set
+from training.package import as_served
 from training.suites.from_card import MEAN_OF_SEEDS, TRAINING_MINUTES
 from training.train import HISTORY, infer
 
@@ -42,7 +43,7 @@ def _cpu_seconds(paths: Iterable[Path]) -> Iterable[float]:
 
 def mean_of_seeds(school: School, seeds: Sequence[int], test: Set) -> Metric:
     """Return mean and standard deviation over students of the accuracy on the test images."""
-    right = [infer(school.graduate(seed), test.images).argmax(1) == test.labels for seed in seeds]
+    right = [infer(as_served(school.graduate(seed)), test.images).argmax(1) == test.labels for seed in seeds]
     accuracies = [float(answers.mean()) for answers in right]
     deviation = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
     each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)

@@ -17,6 +17,9 @@ from training.network import JUNK, DigitNet
 from training.train import Part, Pool, Recipe, Run, Watch, finished, train
 
 COURSE = "course.json"
+WORN, JUNK_EACH = 0.8, 0.35
+JUNK_SHARE = JUNK_EACH / (1 + WORN + JUNK_EACH)
+"""Share of junk among what is shown."""
 WIDE = (48, 48, 96, 96, 128)
 """Widths of a teacher: it need not be quick."""
 FIRST_TEACHER = 101
@@ -167,13 +170,13 @@ class School:
 
 
 def mix(digits: Set, made: Set) -> Pool:
-    """Join clean digits and a stock: per epoch every digit once, about as many others, a sixth of all junk."""
+    """Join clean digits and a stock: per epoch every digit once, and for each WORN others and JUNK_EACH of junk."""
     drawn, junk = part_junk(made)
     count = max(len(digits.labels), 1)
     return Pool.of(
         Part(digits, 1.0, 0.3),
-        Part(drawn, min(0.8 * count / max(len(drawn.labels), 1), 1.0), 0.5),
-        Part(junk, min(0.35 * count / max(len(junk.labels), 1), 1.0), 0.4),
+        Part(drawn, min(WORN * count / max(len(drawn.labels), 1), 1.0), 0.5),
+        Part(junk, min(JUNK_EACH * count / max(len(junk.labels), 1), 1.0), 0.4),
     )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from shared.packages import CARD, InputCard, Metric, ModelCard, PreparationCard, TrainingCard
 from training import bank
 from training.confidence import Calibration, Outputs, calibrate
+from training.course import JUNK_SHARE
 from training.data import Split
 from training.evidence import collect, standard_mix
 from training.export import ONNX, PT2, export
@@ -23,6 +24,8 @@ LABELS = tuple("0123456789")
 OUTPUTS = (*LABELS, "junk")
 DATA = "MNIST (LeCun, Cortes, Burges)"
 EVIDENCE_SEED = 77
+SERVED_JUNK = 0.01
+"""Share of pictures on forms that are taken to be no digit, blanks aside."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,23 @@ def make_package(network: DigitNet, parts: Split, folder: Path, origin: Origin) 
     target = folder / "digits" / origin.version
     if (target / CARD).exists():
         raise AlreadyThereError(f"{target} exists; give the new package a new version")
-    folded = fold(network.cpu())
+    folded = as_served(network)
     calibration = fit(folded, parts)
     export(folded, target)
     card = _card(folded, parts, calibration, origin)
     card["files"] = {name: _sha256(target / name) for name in (ONNX, PT2)}
     write_card(card, target)
     return card
+
+
+def as_served(network: DigitNet) -> nn.Sequential:
+    """Return a network as it is served: folded, and expecting far less junk than it was trained on."""
+    return fold(network.cpu(), junk_odds=odds(JUNK_SHARE) / odds(SERVED_JUNK))
+
+
+def odds(share: float) -> float:
+    """Return the odds of a share."""
+    return share / (1 - share)
 
 
 def fit(network: nn.Module, parts: Split) -> Calibration:
