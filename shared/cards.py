@@ -74,6 +74,18 @@ class ConfidenceCard(TypedDict):
     features: Annotated[list[FeatureCard], Field(min_length=1), AfterValidator(_named_once)]
 
 
+class NarrowCard(TypedDict):
+    """How far narrow arithmetic strays from float32: the greatest error of any logit among so many pictures.
+
+    The pictures are clean, worn and no digits at all; `note` names the engine that was measured.
+    """
+
+    arithmetic: Literal["bf16"]
+    logit_error: Positive
+    images: Annotated[int, Field(gt=0)]
+    note: str
+
+
 class ThresholdRow(TypedDict):
     """One promise: from `threshold` on at most `target_error` of the accepted answers are wrong.
 
@@ -116,7 +128,7 @@ class TrainingCard(TypedDict):
 class ModelCard(TypedDict):
     """The content of `model.json`; `answers` says what the network gives, logits unless it is there.
 
-    Without `confidence` the greatest probability is the confidence.
+    Without `confidence` the greatest probability is the confidence; without `narrow` float32 serves.
     """
 
     name: str
@@ -129,6 +141,7 @@ class ModelCard(TypedDict):
     answers: NotRequired[Literal["logits", "probabilities"]]
     temperature: Positive
     confidence: NotRequired[ConfidenceCard]
+    narrow: NotRequired[NarrowCard]
     default_target_error: Annotated[float, Field(gt=0, lt=1)]
     thresholds: list[ThresholdRow]
     calibration: str

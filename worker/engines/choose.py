@@ -10,9 +10,11 @@ from typing import Literal
 import numpy as np
 
 from shared.errors import ModelCorrupt
+from shared.logs import get_logger
 from shared.packages import ModelPackage, verify
 from shared.vision import PREPARATIONS
 from worker.engines.adapt import adapt, most_at_once
+from worker.engines.narrow import NarrowEngine, fits
 from worker.engines.ort import FILE as ONNX_FILE
 from worker.engines.ort import OnnxRuntimeEngine
 from worker.engines.protocol import Engine, EngineMissing
@@ -20,6 +22,7 @@ from worker.engines.pt2 import FILE as TORCH_FILE
 from worker.engines.pt2 import TorchEngine
 from worker.engines.vino import OpenVinoEngine
 
+log = get_logger(__name__)
 EngineName = Literal["auto", "onnxruntime", "openvino", "torch"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 WARM_BATCHES = (1, 128)
@@ -34,9 +37,10 @@ def load_engine(
 ) -> Engine:
     """Check a package against its checksums, load it and run it once at each usual batch size.
 
-    `auto` takes torch on a GPU where both are there, else ONNX Runtime: of the engines that keep every
-    decision it is the fastest on a CPU. A package that has only one of the two files is run by what reads that
-    one, whatever was asked for. Call it after the fork: neither torch nor ONNX Runtime survives one.
+    `auto` takes torch on a GPU where both are there, else OpenVINO in guarded bfloat16 where it is installed,
+    the CPU computes that and the package was measured in it, else ONNX Runtime; all keep every decision. A
+    package that has only one of the two files is run by what reads that one, whatever was asked for. Call it
+    after the fork: neither torch nor ONNX Runtime survives one.
 
     Raises:
         ModelCorrupt: a file differs from its checksum, cannot be loaded or does not fit the card.
@@ -47,7 +51,9 @@ def load_engine(
     preparation = package.card["preparation"]
     if (preparation["name"], preparation["version"]) not in PREPARATIONS:
         raise ModelCorrupt(f"Model {package.ref} wants a preparation that this version does not have.")
-    loaded = adapt(package, _load(package, *_choose(package, engine, device), threads))
+    chosen, where = _choose(package, engine, device)
+    narrow = _load_narrow(package, threads) if (engine, chosen) == ("auto", "onnxruntime") else None
+    loaded = narrow or adapt(package, _load(package, chosen, where, threads))
     _warm(package, loaded)
     return loaded
 
@@ -77,6 +83,17 @@ def has_gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _load_narrow(package: ModelPackage, threads: int) -> NarrowEngine | None:
+    """Load the narrow engine, or none where it does not serve this package on this machine."""
+    if not fits(package):
+        return None
+    try:
+        return NarrowEngine(package, threads=threads)
+    except EngineMissing as error:
+        log.warning("narrow_engine_left_out", package=package.ref, reason=error.detail)
+        return None
 
 
 def _load(package: ModelPackage, engine: str, device: str, threads: int) -> Engine:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shared.packages import ModelPackage
 from shared.vision import Prepared
 from shared.vision.readings import BATCH, Readings, read
+from worker.engines.narrow import NarrowEngine
 from worker.engines.protocol import Engine
 
 
@@ -19,4 +20,5 @@ def classify(
     batch: int = BATCH,
 ) -> Readings:
     """Read pictures; `target_error` is one for all or one an image, None the card's default."""
-    return read(package, engine.infer, prepared, target_error=target_error, batch=batch)
+    narrow = engine.narrow if isinstance(engine, NarrowEngine) else None
+    return read(package, engine.infer, prepared, target_error=target_error, batch=batch, narrow=narrow)

@@ -11,13 +11,13 @@ from worker.engines.protocol import EngineMissing, Floats
 
 
 class OpenVinoEngine:
-    """A package's `model.onnx` in float32: narrower arithmetic would move decisions."""
+    """A package's `model.onnx`, in float32 unless another `precision` (`bf16`) is asked for, which moves decisions."""
 
     name = "openvino"
     device = "cpu"
     engine_class = "cpu-fp32"
 
-    def __init__(self, package: ModelPackage, *, threads: int = 1) -> None:
+    def __init__(self, package: ModelPackage, *, threads: int = 1, precision: str = "f32") -> None:
         try:
             import openvino
         except ImportError as error:
@@ -30,7 +30,7 @@ class OpenVinoEngine:
             "NUM_STREAMS": 1,
             # Pinned, all single-threaded workers of a machine share one core.
             "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": precision,
         }
         try:
             model = core.compile_model(core.read_model(str(package.path / FILE)), "CPU", settings)
