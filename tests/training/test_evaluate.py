@@ -195,7 +195,7 @@ def test_all_engines_decide_alike_and_the_best_is_one_of_them() -> None:
     """An engine whose decisions differ could not be the best."""
     pictures = [Prepared(np.full((28, 28), shade, np.uint8)) for shade in range(0, 250, 5)]
     found = {figure.name: figure for figure in speed.figures(DIGITS, pictures)}
-    names = [name for name, _ in load_engines(DIGITS)]
+    names = [runner.name for runner in load_engines(DIGITS)]
     assert names[0] == "onnxruntime"
     assert all(found[f"differing_decisions of {name}"].value == 0 for name in names)
     assert all(found[f"greatest_probability_difference of {name}"].value < 1e-4 for name in names)

@@ -1,32 +1,55 @@
-"""Every engine that is installed here, on one thread of a CPU, as a function from batch to logits."""
+"""Every engine that is installed here, on one thread of a CPU, as functions from batch to logits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 
 from shared.packages import ModelPackage
+from shared.vision.narrow import SAFETY, Infer, Narrow, computes_bf16
 from shared.vision.readings import Floats
 from training.export import PT2
 
-Infer = Callable[[Floats], Floats]
 REFERENCE = "onnxruntime"
 
 
-def load_engines(package: ModelPackage) -> Iterator[tuple[str, Infer]]:
+class Runner(NamedTuple):
+    """An engine by its name; `narrow` is what answers first where `infer` only settles doubts."""
+
+    name: str
+    infer: Infer
+    narrow: Narrow | None = None
+
+
+def load_engines(package: ModelPackage) -> Iterator[Runner]:
     """Load one engine after the other, ONNX Runtime on `model.onnx` first; others by what is installed."""
     files = sorted(file for file in package.card["files"] if file.endswith(".onnx"))
     for file in sorted(files, key=len):
-        yield _named(REFERENCE, file), onnx_runtime(package.path / file)
+        yield Runner(_named(REFERENCE, file), onnx_runtime(package.path / file))
     if find_spec("openvino"):
         for file in files:
-            yield _named("openvino", file), _openvino(package.path / file)
+            yield Runner(_named("openvino", file), openvino(package.path / file))
+    if "narrow" in package.card and has_native_bf16():
+        yield narrow_runner(package)
     if PT2 in package.card["files"]:
-        yield "torch", _torch(package.path / PT2)
+        yield Runner("torch", _torch(package.path / PT2))
+
+
+def narrow_runner(package: ModelPackage) -> Runner:
+    """Load OpenVINO in the arithmetic that the card tells the error of, and in float32 for what is doubtful."""
+    card, path = package.card["narrow"], package.path / "model.onnx"
+    rough = openvino(path, card["arithmetic"])
+    return Runner("openvino bf16", openvino(path), Narrow(rough, SAFETY * card["logit_error"]))
+
+
+def has_native_bf16() -> bool:
+    """Say whether OpenVINO is installed and this CPU computes bfloat16 itself."""
+    return find_spec("openvino") is not None and computes_bf16()
 
 
 def _named(engine: str, file: str) -> str:
@@ -43,17 +66,17 @@ def onnx_runtime(path: Path, threads: int = 1) -> Infer:
     return lambda batch: np.asarray(session.run(None, {name: batch})[0], np.float32)
 
 
-def _openvino(path: Path) -> Infer:
-    """Load a file with OpenVINO in float32."""
-    import openvino  # the extra `fast`
+def openvino(path: Path, precision: str = "f32") -> Infer:
+    """Load a file with OpenVINO in one arithmetic."""
+    from openvino import Core  # the extra `fast`
 
     settings = {
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
     }
-    core = openvino.Core()
+    core = Core()
     request = core.compile_model(core.read_model(str(path)), "CPU", settings).create_infer_request()
     return lambda batch: np.array(request.infer([batch])[0], np.float32)
 
