@@ -75,13 +75,15 @@ class ConfidenceCard(TypedDict):
 
 
 class NarrowCard(TypedDict):
-    """How far narrow arithmetic strays from float32: the greatest error of any logit among so many pictures.
+    """How far narrow arithmetic strays from float32: the greatest errors among so many pictures.
 
-    The pictures are clean, worn and no digits at all; `note` names the engine that was measured.
+    `difference_error` is that of a difference of two logits, `odds_error` that of the log odds of an answer,
+    whose probability is its confidence. `note` names the engine that was measured.
     """
 
     arithmetic: Literal["bf16"]
-    logit_error: Positive
+    difference_error: Positive
+    odds_error: Positive
     images: Annotated[int, Field(gt=0)]
     note: str
 

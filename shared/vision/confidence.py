@@ -23,8 +23,6 @@ _FARTHEST = 3.0
 """Scales from its centre beyond which a measure of the picture counts no further."""
 NETWORK = ("certainty", "margin", "no_junk", "energy")
 """Features of the logits (N, K)."""
-_MOST_MOVED = {"certainty": 2.0, "margin": 2.0, "no_junk": 2.0, "energy": 1.0}
-"""Slope of each of these: of a difference of two logits or of two logarithms of sums 2, of one such logarithm 1."""
 MEASURES = {
     "usual_ink": "ink_share",
     "usual_stroke": "stroke_width",
@@ -62,16 +60,6 @@ def log_odds(
             )
             odds += feature["weight"] * value
     return odds
-
-
-def steepness(card: ConfidenceCard) -> float:
-    """Return how far the log odds move at most when no scaled logit moves by more than one."""
-    slopes = (
-        feature["weight"] / feature["scale"] * _MOST_MOVED[feature["name"]]
-        for feature in card["features"]
-        if feature["name"] in _MOST_MOVED
-    )
-    return sum(slopes, 0.0)
 
 
 def raw_features(

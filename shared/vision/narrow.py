@@ -1,9 +1,9 @@
 """Narrow arithmetic, such as bfloat16, wherever it cannot lead to another decision than float32.
 
-Let no narrow logit lie farther than `error` from its float32 value. A difference of two logits is then off by at
-most twice that, and so is every feature that confidence is drawn from; being a regression with known weights,
-the log odds stay within a known reach. An answer is settled if nothing in reach changes what is answered; all
-others are computed again in float32.
+A decision is a comparison: of two logits, or of the log odds that the answer is right with a threshold's. The
+card tells the greatest error that narrow arithmetic made in either; several times that is allowed for. A
+comparison that is not closer than this falls out alike in both arithmetics, and an answer of which all are so
+is settled. All others are computed again in float32.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.cards import NarrowCard
 from shared.packages import ModelPackage
-from shared.vision.confidence import log_odds, log_sum, probability, steepness
+from shared.vision.confidence import log_odds, log_sum, probability
 from shared.vision.prepare import Prepared
 
 Floats = NDArray[np.float32]
+Values = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Infer = Callable[[Floats], Floats]
 
 SAFETY = 4.0
 """How many times the greatest error ever measured is allowed for."""
-TRIAL = 256
 _ROUNDING = 1e-6
 """What float32 may add to a probability."""
 _FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -34,12 +36,28 @@ _FLAGS = {"avx512_bf16", "amx_bf16"}
 log = logging.getLogger(__name__)
 
 
+class Errors(NamedTuple):
+    """Bounds on the error of a difference of any two logits, and on that of an answer's log odds."""
+
+    difference: float
+    odds: float
+
+    def within(self, other: Errors) -> bool:
+        """Say whether neither error is greater than another's; one that is no number is."""
+        return self.difference <= other.difference and self.odds <= other.odds
+
+
 @dataclass(frozen=True)
 class Narrow:
-    """A network in narrow arithmetic: no logit is farther than `error` from float32's."""
+    """A network in narrow arithmetic, and how far it may be off."""
 
     infer: Infer
-    error: float
+    allowed: Errors
+
+
+def allowed(card: NarrowCard, safety: float = SAFETY) -> Errors:
+    """Return the errors to reckon with, given those that were measured."""
+    return Errors(safety * card["difference_error"], safety * card["odds_error"])
 
 
 def guarded(
@@ -48,21 +66,21 @@ def guarded(
     exact: Infer,
     batch: Floats,
     prepared: Sequence[Prepared],
-    thresholds: NDArray[np.float64],
+    thresholds: Values,
 ) -> Floats:
     """Return logits (N, K) that lead to the predictions, decisions and reasons of `exact`.
 
     Where an answer computed twice strays farther than allowed for, the whole batch is computed exactly.
     """
     logits = narrow.infer(batch)
-    again = doubtful(package, logits, prepared, thresholds, narrow.error)
-    if not again.any():
+    again = np.flatnonzero(doubtful(package, logits, prepared, thresholds, narrow.allowed)).tolist()
+    if not again:
         return logits
     rough, logits[again] = logits[again], exact(batch[again])
-    stray = float(np.abs(rough - logits[again]).max())
-    if stray <= narrow.error:
+    found = errors(package, rough, logits[again], [prepared[index] for index in again])
+    if found.within(narrow.allowed):
         return logits
-    log.warning("narrow_arithmetic_strays", extra={"stray": stray, "allowed": narrow.error})
+    log.warning("narrow_arithmetic_strays", extra={"found": found, "allowed": narrow.allowed})
     return exact(batch)
 
 
@@ -70,17 +88,25 @@ def doubtful(
     package: ModelPackage,
     logits: Floats,
     prepared: Sequence[Prepared],
-    thresholds: NDArray[np.float64],
-    error: float,
+    thresholds: Values,
+    bounds: Errors,
 ) -> Bools:
-    """Say of each answer whether logits that are nowhere farther off than `error` could change it."""
-    best_first = -np.sort(-logits, axis=1)
-    tied = best_first[:, 0] - best_first[:, 1:].max(axis=1, initial=-np.inf) <= 2 * error
-    least, most = _beliefs(package, logits, prepared, error)
-    sure, unsure = least - _ROUNDING >= thresholds, most + _ROUNDING < thresholds
-    unsettled = ~sure & ~(unsure & ~_open_reason(package, logits, error))
+    """Say of each answer whether logits that are off by no more than the bounds could change it."""
+    ordered = np.sort(logits, axis=1)
+    tied = ordered[:, -1] - ordered[:, :-1].max(axis=1, initial=-np.inf) <= bounds.difference
+    odds = _odds(package, logits, prepared)
+    sure = probability(odds - bounds.odds) - _ROUNDING >= thresholds
+    unsure = probability(odds + bounds.odds) + _ROUNDING < thresholds
+    unsettled = ~sure & ~(unsure & ~_open_reason(package, logits, bounds.difference))
     digit = public_outputs(package)[logits.argmax(axis=1)]
     return np.asarray(tied | (digit & unsettled) | ~np.isfinite(logits).all(axis=1), np.bool_)
+
+
+def errors(package: ModelPackage, narrow: Floats, exact: Floats, prepared: Sequence[Prepared]) -> Errors:
+    """Return the greatest errors of narrow logits (N, K), not a number where an answer is not finite."""
+    apart = narrow.astype(np.float64) - exact
+    odds = _odds(package, narrow, prepared) - _odds(package, exact, prepared)
+    return Errors(float(np.ptp(apart, axis=1).max()), float(np.abs(odds).max()))
 
 
 def public_outputs(package: ModelPackage) -> Bools:
@@ -88,38 +114,26 @@ def public_outputs(package: ModelPackage) -> Bools:
     return np.isin(package.outputs, package.labels)
 
 
-def _beliefs(
-    package: ModelPackage, logits: Floats, prepared: Sequence[Prepared], error: float
-) -> tuple[Floats, Floats]:
-    """Return the least and the greatest confidence that logits in reach can have."""
-    card, temperature = package.card.get("confidence"), package.card["temperature"]
-    scaled = logits.astype(np.float64) / temperature
-    if card is None:
-        ordered = np.sort(scaled, axis=1)
-        odds, slope = ordered[:, -1] - log_sum(ordered[:, :-1]), 2.0
-    else:
-        odds, slope = log_odds(card, scaled, public_outputs(package), prepared), steepness(card)
-    reach = slope * error / temperature
-    return probability(odds - reach), probability(odds + reach)
+def _odds(package: ModelPackage, logits: Floats, prepared: Sequence[Prepared]) -> Values:
+    """Return the log odds of each answer, whose probability is the confidence."""
+    card = package.card.get("confidence")
+    scaled = logits.astype(np.float64) / package.card["temperature"]
+    if card is not None:
+        return log_odds(card, scaled, public_outputs(package), prepared)
+    ordered = np.sort(scaled, axis=1)
+    return ordered[:, -1] - log_sum(ordered[:, :-1])
 
 
-def _open_reason(package: ModelPackage, logits: Floats, error: float) -> Bools:
-    """Say where it is open whether junk or a second digit comes next: a doubtful answer names it."""
+def _open_reason(package: ModelPackage, logits: Floats, difference: float) -> Bools:
+    """Say where it is open whether junk or a second label comes next: a doubtful answer names it."""
     public = public_outputs(package)
     if public.all() or public.sum() < 2:
         return np.zeros(len(logits), np.bool_)
     second = np.sort(logits[:, public], axis=1)[:, -2]
-    return np.asarray(np.abs(logits[:, ~public].max(axis=1) - second) <= 2 * error, np.bool_)
+    return np.asarray(np.abs(logits[:, ~public].max(axis=1) - second) <= difference, np.bool_)
 
 
-def stray(narrow: Infer, exact: Infer, batch: Floats, size: int = 128) -> float:
-    """Return the greatest difference of any logit between two ways to compute; infinite if one is not finite."""
-    parts = [batch[start : start + size] for start in range(0, len(batch), size)]
-    found = max(float(np.abs(narrow(part) - exact(part)).max()) for part in parts)
-    return found if np.isfinite(found) else float("inf")
-
-
-def trial_pictures(shape: tuple[int, int, int], count: int = TRIAL, seed: int = 1) -> list[Prepared]:
+def trial_pictures(shape: tuple[int, int, int], count: int, seed: int = 1) -> list[Prepared]:
     """Draw pictures (C, H, W) of grain, dots of any density and patches, of any contrast: the same for a seed."""
     channels, height, width = shape
     rng = np.random.default_rng(seed)
@@ -129,7 +143,10 @@ def trial_pictures(shape: tuple[int, int, int], count: int = TRIAL, seed: int = 
     patches = coarse.repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width]
     kinds = np.stack([grain * density, grain < density, patches > density])
     pictures = kinds[np.arange(count) % 3, np.arange(count)] * 255
-    return [Prepared(picture.squeeze().astype(np.uint8)) for picture in pictures]
+    return [
+        Prepared(picture.squeeze(axis=2) if channels == 1 else picture)
+        for picture in pictures.astype(np.uint8)
+    ]
 
 
 def computes_bf16(cpu: Path = Path("/proc/cpuinfo")) -> bool:

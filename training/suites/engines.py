@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from shared.packages import ModelPackage
-from shared.vision.narrow import SAFETY, Infer, Narrow, computes_bf16
+from shared.vision.narrow import Infer, Narrow, allowed, computes_bf16
 from shared.vision.readings import Floats
 from training.export import PT2
 
@@ -44,7 +44,7 @@ def narrow_runner(package: ModelPackage) -> Runner:
     """Load OpenVINO in the arithmetic that the card tells the error of, and in float32 for what is doubtful."""
     card, path = package.card["narrow"], package.path / "model.onnx"
     rough = openvino(path, card["arithmetic"])
-    return Runner("openvino bf16", openvino(path), Narrow(rough, SAFETY * card["logit_error"]))
+    return Runner("openvino bf16", openvino(path), Narrow(rough, allowed(card)))
 
 
 def has_native_bf16() -> bool:

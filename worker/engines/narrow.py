@@ -5,11 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from shared.packages import ModelPackage
-from shared.vision.narrow import SAFETY, Narrow, computes_bf16, stray, trial_pictures
-from shared.vision.readings import to_batch
+from shared.vision.narrow import Errors, Narrow, allowed, computes_bf16, errors, trial_pictures
+from shared.vision.readings import BATCH, to_batch
 from worker.engines.ort import FILE
 from worker.engines.protocol import EngineMissing, Floats
 from worker.engines.vino import OpenVinoEngine
+
+_STRANGE = 2.0
+"""A machine whose errors are this many times those that were measured is not trusted; twice that is allowed for."""
 
 
 class NarrowEngine:
@@ -30,18 +33,18 @@ class NarrowEngine:
             raise EngineMissing("This CPU does not compute bfloat16 itself.")
         self._exact = OpenVinoEngine(package, threads=threads)
         rough = OpenVinoEngine(package, threads=threads, precision=card["arithmetic"])
-        self.narrow = Narrow(rough.infer, SAFETY * card["logit_error"])
+        self.narrow = Narrow(rough.infer, allowed(card))
         found = self._try(package)
-        if found > self.narrow.error / 2:
-            raise EngineMissing(
-                f"Model {package.ref} strays by {found:.3g} in bfloat16 here, more than measured."
-            )
+        if not found.within(allowed(card, _STRANGE)):
+            raise EngineMissing(f"Model {package.ref} errs more in bfloat16 here than was measured: {found}.")
 
-    def _try(self, package: ModelPackage) -> float:
-        """Return how far this machine strays on trial pictures; both arithmetics are warm afterwards."""
-        batch = to_batch(package, trial_pictures(package.shape))
+    def _try(self, package: ModelPackage) -> Errors:
+        """Return the errors that this machine makes on trial pictures."""
+        pictures = trial_pictures(package.shape, BATCH)
+        batch = to_batch(package, pictures)
         try:
-            return max(stray(self.narrow.infer, self.infer, part) for part in (batch, batch[:1]))
+            self.narrow.infer(batch[:1])  # as warm as the other will be
+            return errors(package, self.narrow.infer(batch), self.infer(batch), pictures)
         except (RuntimeError, ValueError) as error:
             raise EngineMissing(f"OpenVINO cannot run model {package.ref}.") from error
 
