@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.vision.components import Labels, Stats, around, components
 from shared.vision.signature import Pixels
 
 _SPECK = 0.03
@@ -36,8 +37,6 @@ _TALL = 0.5
 _MARGIN = 3
 
 Box = tuple[int, int, int, int]
-_Stats = NDArray[np.int32]
-_Labels = NDArray[np.int32]
 
 
 class Pieces(NamedTuple):
@@ -51,15 +50,14 @@ class Pieces(NamedTuple):
 
 def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
     """Keep the pieces that make the digit; None where there is none. Ink is dark in `grey`."""
-    part = _surroundings(mask)
+    part = around(mask, _MARGIN)
     inner = np.ascontiguousarray(mask[part])
-    count, found, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=8)
-    if count < 2:
+    labels, pieces = components(inner)
+    if not len(pieces):
         return None
-    labels, pieces = np.asarray(found, np.int32), np.asarray(stats[1:], np.int32)
     areas = pieces[:, cv2.CC_STAT_AREA]
     keep = _inside(pieces, _contact(labels, part, mask.shape), mask.shape)
-    if count > 2:
+    if len(pieces) > 1:
         keep &= _sharp(inner, labels, grey[part], np.where(keep, areas, 0))
         keep &= _near(pieces, keep)
     dropped = 1 - float(areas[keep].sum()) / float(areas.sum())
@@ -91,17 +89,7 @@ def _is_strip(mask: Pixels, box: Box) -> bool:
     return False
 
 
-def _surroundings(mask: Pixels) -> tuple[slice, slice]:
-    """Return the part of a mask that holds ink, and a little around it."""
-    rows, columns = mask.shape
-    x, y, width, height = cv2.boundingRect(mask)
-    return (
-        slice(max(y - _MARGIN, 0), min(y + height + _MARGIN, rows)),
-        slice(max(x - _MARGIN, 0), min(x + width + _MARGIN, columns)),
-    )
-
-
-def _contact(labels: _Labels, part: tuple[slice, slice], sheet: tuple[int, ...]) -> _Stats:
+def _contact(labels: Labels, part: tuple[slice, slice], sheet: tuple[int, ...]) -> Stats:
     """Return with how many pixels each piece lies on that border of the sheet which it touches most."""
     rows, columns = part
     counts = np.zeros(int(labels.max()), np.int64)
@@ -116,7 +104,7 @@ def _contact(labels: _Labels, part: tuple[slice, slice], sheet: tuple[int, ...])
     return np.asarray(counts, np.int32)
 
 
-def _inside(stats: _Stats, contact: _Stats, sheet: tuple[int, ...]) -> NDArray[np.bool_]:
+def _inside(stats: Stats, contact: Stats, sheet: tuple[int, ...]) -> NDArray[np.bool_]:
     """Drop what comes in from the edge, where writing is left without it."""
     rows, columns = sheet
     sides, area = stats[:, 2:4].max(axis=1), stats[:, cv2.CC_STAT_AREA]
@@ -128,7 +116,7 @@ def _inside(stats: _Stats, contact: _Stats, sheet: tuple[int, ...]) -> NDArray[n
     return np.asarray((contact == 0) | ~enters, bool)
 
 
-def _sharp(mask: Pixels, labels: _Labels, grey: Pixels, areas: _Stats) -> NDArray[np.bool_]:
+def _sharp(mask: Pixels, labels: Labels, grey: Pixels, areas: Stats) -> NDArray[np.bool_]:
     """Drop pieces with much softer edges than the sharpest: what a shadow or the sheet's other side left."""
     kernel = np.ones((3, 3), np.uint8)
     edge = np.flatnonzero(cv2.subtract(mask, cv2.erode(mask, kernel)))
@@ -140,7 +128,7 @@ def _sharp(mask: Pixels, labels: _Labels, grey: Pixels, areas: _Stats) -> NDArra
     return np.asarray(steepness >= _FAINT * steepness[large].max())
 
 
-def _near(stats: _Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _near(stats: Stats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Drop specks, and small pieces far from the largest."""
     areas = np.where(keep, stats[:, cv2.CC_STAT_AREA], 0)
     main = int(areas.argmax())
@@ -166,8 +154,7 @@ def _join_dots(mask: Pixels, boxes: list[Box]) -> tuple[Pixels, list[Box]] | Non
     for size in range(3, pad + 1, 2):
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-        pieces = stats[1:]
+        _, pieces = components(np.asarray(closed, np.uint8))
         if pieces[:, 4].max() >= 0.6 * pieces[:, 4].sum():
             joined = [(int(x) - pad, int(y) - pad, int(w), int(h)) for x, y, w, h, _ in pieces]
             return np.ascontiguousarray(closed[pad:-pad, pad:-pad]), joined

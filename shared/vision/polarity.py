@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from shared.vision.components import components
 from shared.vision.ground import shrink
 from shared.vision.signature import Pixels
 
@@ -84,8 +85,8 @@ def _strokes_of(light: Pixels) -> tuple[float, float]:
 def _slenderness(mask: Pixels) -> float:
     """Return the length of the largest piece that touches no border over its greatest thickness."""
     rows, columns = mask.shape
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    x, y, w, h, _ = stats[1:].T
+    labels, stats = components(mask)
+    x, y, w, h, _ = stats.T
     free = (x > 0) & (y > 0) & (x + w < columns) & (y + h < rows)
     sides = np.where(free, np.maximum(w, h), 0)
     if not sides.size or sides.max() < _PIECE * min(rows, columns):
