@@ -16,13 +16,13 @@ import numpy as np
 
 from shared.vision import Prepared, prepare
 from shared.vision.prepare import BLANK
-from training import junk, scenes, small
+from training import junk, numerals, scenes, small
 from training.data import Images, Labels, Set
 from training.network import JUNK
 
 COSTS = "costs.jsonl"
 PREPARATION = ("digits", "2")
-SORTS = ("scenes", "junk", "small")
+SORTS = ("scenes", "junk", "small", "numerals")
 PART = 2000
 """Pictures that one process draws from one seed; the stock is the same however many processes there are."""
 
@@ -34,6 +34,7 @@ class Stock:
     scenes: int = 80_000
     small: int = 60_000
     junk: int = 50_000
+    numerals: int = 16_000
     seed: int = 1
 
     def scaled(self, share: float) -> Stock:
@@ -127,6 +128,16 @@ def spoilt(images: Images, seed: int) -> list[Prepared]:
     return [prepare(small.spoil(image, rng), name=name, version=version) for image in images]
 
 
+def foreign(count: int, seed: int) -> Drawn:
+    """Draw and prepare so many digits in the forms of other schools; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    name, version = PREPARATION
+    drawn = [numerals.write_numeral(rng) for _ in range(count)]
+    pages = (junk.on_paper(junk.in_square(junk.tight(ink)), rng) for ink, _ in drawn)
+    prepared = [prepare(page, name=name, version=version) for page in pages]
+    return Drawn(prepared, np.array([digit for _, digit in drawn], np.int64))
+
+
 def nothing(digits: Sequence[Images], count: int, seed: int) -> list[Prepared]:
     """Draw and prepare so many pictures that are no digit; the same for the same seed."""
     rng = np.random.default_rng(seed)
@@ -150,7 +161,7 @@ def _key(digits: Set, what: Stock) -> str:
     digest = hashlib.sha256(json.dumps([asdict(what), PREPARATION]).encode())
     digest.update(digits.images.tobytes())
     root = Path(__file__).resolve().parent
-    sources = [root / f"{name}.py" for name in ("scenes", "paper", "small", "junk", "letters")]
+    sources = [root / f"{name}.py" for name in ("scenes", "paper", "small", "junk", "letters", "numerals")]
     for source in [*sources, *sorted((root.parent / "shared" / "vision").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
@@ -177,6 +188,8 @@ def _draw_part(digits: Set, task: Task) -> Drawn:
     number = int(seed.generate_state(1)[0])
     if kind == "junk":
         return Drawn(nothing(list(digits.images), size, number), np.full(size, JUNK, np.int64))
+    if kind == "numerals":
+        return foreign(size, number)
     chosen = np.random.default_rng(number).integers(len(digits.labels), size=size)
     make = on_pages if kind == "scenes" else spoilt
     return Drawn(make(digits.images[chosen], number), digits.labels[chosen])

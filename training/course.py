@@ -33,10 +33,10 @@ class Course:
     `split_seed` decides which writers are held out from all of it.
     """
 
-    student: Recipe = field(default_factory=lambda: Recipe(epochs=14))
-    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
+    student: Recipe = field(default_factory=lambda: Recipe(epochs=12))
+    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=10, widths=WIDE))
     teachers: int = 2
-    passes: int = 7
+    passes: int = 6
     stock: Stock = field(default_factory=Stock)
     augmentation: Augmentation = field(default_factory=Augmentation)
     split_seed: int = 1

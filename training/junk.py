@@ -42,7 +42,7 @@ def draw(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     return KINDS[rng.choice(len(KINDS), p=_SHARES)](digits, rng)
 
 
-def _on_paper(ink: Plane, rng: np.random.Generator) -> Pixels:
+def on_paper(ink: Plane, rng: np.random.Generator) -> Pixels:
     """Bend ink and lay it on a page, or hand it in as it is: light on dark, 28×28."""
     height = len(ink) / 1.4
     bent = scenes.bend(ink, height, rng, scenes.Scenes())
@@ -65,7 +65,7 @@ def _large(digit: Pixels, rng: np.random.Generator) -> Plane:
 
 def _scribble(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """Draw a long restless curve, or hatching."""
-    return _on_paper(_squiggle(np.zeros((_SIDE, _SIDE), np.float32), rng, int(rng.integers(8, 30))), rng)
+    return on_paper(_squiggle(np.zeros((_SIDE, _SIDE), np.float32), rng, int(rng.integers(8, 30))), rng)
 
 
 def _squiggle(sheet: Plane, rng: np.random.Generator, turns: int) -> Plane:
@@ -114,13 +114,13 @@ def _crossed_out(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     else:
         scribble = _squiggle(np.zeros((_SIDE, _SIDE), np.float32), rng, int(rng.integers(9, 24)))
         ink = np.maximum(ink, cv2.resize(scribble, ink.shape[::-1]))
-    return _on_paper(ink, rng)
+    return on_paper(ink, rng)
 
 
 def _pieces(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """Put the right part of one digit beside the left part of another, or two whole ones side by side."""
     one, two = (_large(digits[int(rng.integers(len(digits)))], rng) for _ in range(2))
-    one, two = _tight(one), _tight(two)
+    one, two = tight(one), tight(two)
     tall = max(len(one), 8)
     two = np.asarray(cv2.resize(two, (max(round(two.shape[1] * tall / len(two)), 4), tall)), np.float32)
     if rng.random() < 0.5:
@@ -131,7 +131,7 @@ def _pieces(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
         gap = round(rng.uniform(-0.02, 0.25) * tall)
     else:
         gap = round(rng.uniform(-0.12, 0.2) * tall)
-    return _on_paper(_in_square(_beside(one, two, gap)), rng)
+    return on_paper(in_square(_beside(one, two, gap)), rng)
 
 
 def _beside(one: Plane, two: Plane, gap: int) -> Plane:
@@ -144,13 +144,13 @@ def _beside(one: Plane, two: Plane, gap: int) -> Plane:
     return both
 
 
-def _tight(ink: Plane) -> Plane:
+def tight(ink: Plane) -> Plane:
     """Cut ink out."""
     x, y, width, height = cv2.boundingRect((ink > 0.3).astype(np.uint8))
     return ink[y : y + height, x : x + width] if width else ink
 
 
-def _in_square(ink: Plane) -> Plane:
+def in_square(ink: Plane) -> Plane:
     """Put ink into the middle of a sheet of the usual size."""
     scale = 0.7 * _SIDE / max(ink.shape)
     small = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -165,12 +165,12 @@ def _letter(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     ink = letters.write_letter(rng)
     if rng.random() < 0.12:
         ink = _beside(ink, letters.write_letter(rng), round(rng.uniform(0.02, 0.2) * len(ink)))
-    return _on_paper(_in_square(_tight(ink)), rng)
+    return on_paper(in_square(tight(ink)), rng)
 
 
 def _glyph(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     """Write a sign of no script."""
-    return _on_paper(_in_square(_tight(letters.write_glyph(rng))), rng)
+    return on_paper(in_square(tight(letters.write_glyph(rng))), rng)
 
 
 def _print(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
@@ -184,7 +184,7 @@ def _print(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     ink = np.asarray(sheet, np.float32) / 255
     pen = int(rng.integers(1, 5))
     bold = np.asarray(cv2.dilate(ink, np.ones((pen, pen), np.uint8)), np.float32)
-    return _on_paper(_in_square(_tight(bold)), rng)
+    return on_paper(in_square(tight(bold)), rng)
 
 
 @lru_cache
@@ -207,7 +207,7 @@ def _shapes(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
         for _ in range(int(rng.integers(1, 4))):
             ends = rng.uniform(0.1, 0.9, 4) * _SIDE
             cv2.line(sheet, tuple(ends[:2].astype(int)), tuple(ends[2:].astype(int)), 1.0, 3, cv2.LINE_AA)
-    return _on_paper(sheet, rng)
+    return on_paper(sheet, rng)
 
 
 def _silhouette(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
@@ -286,7 +286,7 @@ def _dirt(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
         far = rng.uniform(0.7, 1.0, 2) * _SIDE
         points = np.array([[corner[0], far[1]], corner, [far[0], corner[1]]])
         cv2.polylines(sheet, [points.astype(np.int32)], False, 1.0, int(rng.integers(1, 5)), cv2.LINE_AA)
-    return _on_paper(sheet, rng)
+    return on_paper(sheet, rng)
 
 
 KINDS: tuple[Callable[[Sequence[Pixels], np.random.Generator], Pixels], ...] = (

@@ -58,7 +58,7 @@ _PITCH = 6.0
 _BORDER = 14
 
 
-def _read(text: str) -> list[tuple[bool, Points]]:
+def read(text: str) -> list[tuple[bool, Points]]:
     """Read one letter's strokes: whether each is a curve, and its points (n, 2)."""
     strokes = []
     for stroke in text.split(";"):
@@ -67,7 +67,7 @@ def _read(text: str) -> list[tuple[bool, Points]]:
     return strokes
 
 
-ALPHABET = {line[0]: _read(line[2:]) for line in _STROKES.split("\n") if line}
+ALPHABET = {line[0]: read(line[2:]) for line in _STROKES.split("\n") if line}
 _LETTERS = list(ALPHABET)
 _WEIGHTS = np.array([0.35 if letter in _NEAR_DIGITS else 1.0 for letter in _LETTERS])
 _CURVES = [stroke for strokes in ALPHABET.values() for stroke in strokes]
@@ -77,7 +77,7 @@ def write_letter(rng: np.random.Generator) -> Plane:
     """Write a letter with a shaky hand; ink (H, W) in 0..1."""
     letter = str(rng.choice(_LETTERS, p=_WEIGHTS / _WEIGHTS.sum()))
     shake = rng.uniform(0.1, 0.35) if letter in _NEAR_DIGITS else rng.uniform(0.15, 0.75)
-    return _draw(ALPHABET[letter], shake, rng)
+    return draw(ALPHABET[letter], shake, rng)
 
 
 def write_glyph(rng: np.random.Generator) -> Plane:
@@ -86,7 +86,7 @@ def write_glyph(rng: np.random.Generator) -> Plane:
     moved = [
         (curved, points * rng.uniform(0.6, 1.1) + rng.uniform(-2.5, 2.5, 2)) for curved, points in chosen
     ]
-    return _draw([(curved, _turn(points, rng)) for curved, points in moved], 0.5, rng)
+    return draw([(curved, _turn(points, rng)) for curved, points in moved], 0.5, rng)
 
 
 def _turn(points: Points, rng: np.random.Generator) -> Points:
@@ -97,7 +97,7 @@ def _turn(points: Points, rng: np.random.Generator) -> Points:
     return np.asarray(centred + 5)
 
 
-def _draw(strokes: list[tuple[bool, Points]], shake: float, rng: np.random.Generator) -> Plane:
+def draw(strokes: list[tuple[bool, Points]], shake: float, rng: np.random.Generator) -> Plane:
     """Draw strokes whose points each go astray a little."""
     shaken = [(curved, points + rng.normal(0, shake, points.shape)) for curved, points in strokes]
     lines = [_curve(points) if curved and len(points) > 2 else points for curved, points in shaken]

@@ -15,8 +15,9 @@ from training import bank
 from training.confidence import Calibration, Outputs, calibrate
 from training.course import JUNK_SHARE
 from training.data import Split
-from training.evidence import collect, standard_mix
+from training.evidence import Evidence, collect, standard_mix
 from training.export import ONNX, PT2, export
+from training.narrow import certify
 from training.network import DigitNet, count_parameters, fold
 from training.train import Recipe, infer
 
@@ -53,9 +54,12 @@ def make_package(network: DigitNet, parts: Split, folder: Path, origin: Origin) 
     if (target / CARD).exists():
         raise AlreadyThereError(f"{target} exists; give the new package a new version")
     folded = as_served(network)
-    calibration = fit(folded, parts)
+    evidence = gather(parts)
+    calibration = fit(folded, evidence)
     export(folded, target)
     card = _card(folded, parts, calibration, origin)
+    if narrow := certify(card, target, evidence.prepared):
+        card["narrow"] = narrow
     card["files"] = {name: _sha256(target / name) for name in (ONNX, PT2)}
     write_card(card, target)
     return card
@@ -71,10 +75,10 @@ def odds(share: float) -> float:
     return share / (1 - share)
 
 
-def fit(network: nn.Module, parts: Split) -> Calibration:
-    """Fit temperature, confidence and thresholds on the writers that training never saw.
+def gather(parts: Split) -> Evidence:
+    """Make the evidence for calibration from the writers that training never saw.
 
-    Half of the evidence is clean; the rest is what the stock's ways make of the same images: pages as they are
+    Half of it is clean; the rest is what the stock's ways make of the same images: pages as they are
     photographed, spoilt small pictures, and junk.
     """
     kinds = standard_mix(
@@ -82,7 +86,11 @@ def fit(network: nn.Module, parts: Split) -> Calibration:
         heavy=bank.spoilt,
         junk=lambda images, seed: bank.nothing(list(images), len(images), seed),
     )
-    evidence = collect(parts.held_out, parts.writers, kinds, seed=EVIDENCE_SEED)
+    return collect(parts.held_out, parts.writers, kinds, seed=EVIDENCE_SEED)
+
+
+def fit(network: nn.Module, evidence: Evidence) -> Calibration:
+    """Fit temperature, confidence and thresholds."""
     images = bank.stacked(evidence.prepared)
     return calibrate(Outputs(OUTPUTS, LABELS), infer(network, images), evidence)
 

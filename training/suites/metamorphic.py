@@ -74,7 +74,7 @@ def figures(result: Result) -> list[Figure]:
 
 def compare(result: Result) -> tuple[Bools, Bools]:
     """Say of each picture whether its answer is that of the clean one, and whether another one is accepted."""
-    answers: NDArray[np.int16] = result.readings.prediction
+    answers: NDArray[np.int32] = result.readings.prediction
     clean = answers[result.suite.members(CLEAN)]
     same = np.asarray(answers == np.tile(clean, len(answers) // len(clean)), np.bool_)
     return same, np.asarray(result.accepted & ~same, np.bool_)
