@@ -82,7 +82,7 @@ def test_the_sample_zip_is_read(
     assert right / len(labelled) > 0.97
     served = models.find("digits", None)
     assert (job.model_version, job.preparation) == (served.package.version, served.preparation)
-    assert job.engine_class == "cpu-fp32"
+    assert job.engine_class == served.engine.engine_class
 
 
 def test_singles_run_as_one_batch(

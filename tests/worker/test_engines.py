@@ -198,12 +198,12 @@ def test_openvino_decides_as_onnx_runtime_does_or_says_how_to_get_it(engine: Eng
 
 
 def test_auto_takes_onnx_runtime_on_a_cpu() -> None:
-    """Without a GPU the engine that every worker has serves, and torch is not imported for it."""
+    """Without a GPU the engine that every worker has serves what knows no narrow arithmetic, and imports no other."""
     engine = load_engine(DIGITS, device="cpu")
     assert (engine.name, engine.device, engine.engine_class) == ("onnxruntime", "cpu", "cpu-fp32")
     code = (
         "import sys; from shared.packages import *; from worker.engines import load_engine;"
-        "load_engine(resolve(find_packages(), 'digits'), device='cpu');"
+        "load_engine(resolve(find_packages(), 'digits@1.0.0'), device='cpu');"
         "sys.exit(bool({'torch', 'openvino'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
