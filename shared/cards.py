@@ -23,6 +23,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""A whole number that every reader of JSON holds exactly."""
+Size = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class InputCard(TypedDict):
@@ -31,11 +35,11 @@ class InputCard(TypedDict):
     `batch` is N where the network was exported for one size of batch only.
     """
 
-    shape: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    shape: Annotated[list[Size], Field(min_length=3, max_length=3)]
     scale: Positive
     mean: list[Finite]
     std: list[Positive]
-    batch: NotRequired[Annotated[int, Field(gt=0)]]
+    batch: NotRequired[Size]
 
 
 class PreparationCard(TypedDict):
@@ -84,7 +88,7 @@ class NarrowCard(TypedDict):
     arithmetic: Literal["bf16"]
     difference_error: Positive
     odds_error: Positive
-    images: Annotated[int, Field(gt=0)]
+    images: Size
     note: str
 
 
@@ -97,15 +101,15 @@ class ThresholdRow(TypedDict):
     `coverage_by_kind` tells the share accepted of clean pictures, worn ones and so on.
     """
 
-    target_error: float
-    threshold: float
-    coverage: float
-    accepted: int
-    errors: int
-    error_upper: float
+    target_error: Finite
+    threshold: Finite
+    coverage: Finite
+    accepted: Count
+    errors: Count
+    error_upper: Finite
     certified: bool
-    design_effect: NotRequired[float]
-    coverage_by_kind: NotRequired[dict[str, float]]
+    design_effect: NotRequired[Finite]
+    coverage_by_kind: NotRequired[dict[str, Finite]]
 
 
 class Metric(TypedDict):
@@ -113,8 +117,8 @@ class Metric(TypedDict):
 
     name: str
     data: str
-    value: float
-    count: int
+    value: Finite
+    count: Count
     note: NotRequired[str]
 
 
@@ -122,7 +126,7 @@ class TrainingCard(TypedDict):
     """How to make the same package again."""
 
     command: str
-    seed: int
+    seed: Count
     data: str
     protocol: str
 
@@ -141,14 +145,14 @@ class ModelCard(TypedDict):
     input: InputCard
     preparation: PreparationCard
     answers: NotRequired[Literal["logits", "probabilities"]]
-    temperature: Positive
+    temperature: Temperature
     confidence: NotRequired[ConfidenceCard]
     narrow: NotRequired[NarrowCard]
     default_target_error: Annotated[float, Field(gt=0, lt=1)]
     thresholds: list[ThresholdRow]
     calibration: str
     metrics: list[Metric]
-    parameters: int
+    parameters: Count
     training: TrainingCard
     licence: str
     data_licence: str
@@ -159,7 +163,7 @@ _CARD_TYPE = TypeAdapter(ModelCard)
 
 
 def checked_card(card: Any, path: Path) -> ModelCard:
-    """Return the card that lies at `<name>/<version>/`.
+    """Return the card that lies at `<name>/<version>/`, without keys that nobody knows.
 
     Raises:
         ModelCorrupt: it is no card, or the rest of the code would stumble over it.
@@ -187,4 +191,4 @@ def checked_card(card: Any, path: Path) -> ModelCard:
         raise ModelCorrupt(
             f"Model {checked['name']} has means and deviations of other channels than its input."
         )
-    return cast("ModelCard", card)
+    return cast("ModelCard", checked)

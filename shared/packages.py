@@ -128,11 +128,16 @@ def survey(dirs: Iterable[Path] = ()) -> Survey:
         try:
             package = load_package(path)
         except ModelCorrupt as error:
-            broken[f"{path.parent.name}/{path.name}"] = error.detail
+            broken[_printable(f"{path.parent.name}/{path.name}")] = _printable(error.detail)
             continue
         found.setdefault((package.name, package.version), package)
     by_version = sorted(found, key=lambda key: version_key(key[1]), reverse=True)
     return Survey({key: found[key] for key in sorted(by_version, key=lambda key: key[0])}, broken)
+
+
+def _printable(text: str) -> str:
+    """Replace what is not UTF-8 in a directory's name, so that it can be told to anybody."""
+    return text.encode(errors="replace").decode()
 
 
 def find_packages(dirs: Iterable[Path] = ()) -> Packages:

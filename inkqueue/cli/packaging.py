@@ -169,7 +169,7 @@ def _run(request: dict[str, object], into: Path | None, *, as_json: bool) -> Non
         request["source"] = str(Path(str(request["source"])).expanduser().absolute())
     # neither module nor library may come from the folder that the user stands in
     command = [sys.executable, "-P", "-m", "worker.install", json.dumps(request)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     answer = _answer_of(finished)
     if not answer["ok"]:
         raise Failure(str(answer["error"]), str(answer["fix"]), Exit.REFUSED)

@@ -111,7 +111,8 @@ def errors(package: ModelPackage, narrow: Floats, exact: Floats, prepared: Seque
 
 def public_outputs(package: ModelPackage) -> Bools:
     """Say of each output of the network whether it is a label; the others are junk."""
-    return np.isin(package.outputs, package.labels)
+    labels = set(package.labels)
+    return np.array([name in labels for name in package.outputs], np.bool_)
 
 
 def _odds(package: ModelPackage, logits: Floats, prepared: Sequence[Prepared]) -> Values:

@@ -27,13 +27,13 @@ BATCH = 128
 class Readings:
     """Answers of N images in their order.
 
-    `prediction` int16: index into the package's labels, −1 for none. `confidence` float32: the calibrated
+    `prediction` int32: index into the package's labels, −1 for none. `confidence` float32: the calibrated
     probability of being right, NaN where there is no prediction. `probabilities` float32 (N, labels): junk
     left out, not renormalised, zeros for a blank. `accept` bool. `reasons`: why a person should look, empty
     when accepted.
     """
 
-    prediction: NDArray[np.int16]
+    prediction: NDArray[np.int32]
     confidence: Floats
     probabilities: Floats
     accept: NDArray[np.bool_]
@@ -89,12 +89,13 @@ def read(
             logits[part] = infer(pixels)
         else:
             logits[part] = guarded(package, narrow, infer, pixels, items, thresholds[part])
-    if not np.isfinite(logits).all():
-        raise ModelError("The model's answer is not a number.")
     probabilities = softmax(logits, package.card["temperature"])
+    if not (np.isfinite(logits).all() and np.isfinite(probabilities).all()):
+        raise ModelError("The model's answer is not a number.")
     probabilities[~readable] = 0
-    order = [outputs.index(name) for name in package.labels]
-    prediction = np.where(readable, predict(package, logits), np.int16(-1)).astype(np.int16)
+    place = {name: index for index, name in enumerate(outputs)}
+    order = [place[name] for name in package.labels]
+    prediction = np.where(readable, predict(package, logits), np.int32(-1)).astype(np.int32)
     confidence = believe(package, logits, probabilities, prepared)
     confidence[prediction < 0] = np.nan
     sure = confidence >= thresholds
@@ -109,11 +110,11 @@ def read(
     )
 
 
-def predict(package: ModelPackage, logits: Floats) -> NDArray[np.int16]:
+def predict(package: ModelPackage, logits: Floats) -> NDArray[np.int32]:
     """Return the label's index of each image's greatest logit, −1 where that output is no label."""
-    labels = package.labels
-    place = np.array([labels.index(name) if name in labels else -1 for name in package.outputs], np.int16)
-    return np.asarray(place[logits.argmax(axis=1)], np.int16)
+    place = {name: index for index, name in enumerate(package.labels)}
+    label = np.array([place.get(name, -1) for name in package.outputs], np.int32)
+    return np.asarray(label[logits.argmax(axis=1)], np.int32)
 
 
 def believe(
@@ -138,10 +139,14 @@ def _like_junk(package: ModelPackage, logits: Floats) -> NDArray[np.bool_]:
 
 
 def softmax(logits: Floats, temperature: float) -> Floats:
-    """Return probabilities (N, K) of logits at a temperature (Guo et al., arXiv 1706.04599)."""
-    scaled = logits / np.float32(temperature)
-    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
+    """Return probabilities (N, K) of logits at a temperature (Guo et al., arXiv 1706.04599).
+
+    Logits that float32 cannot hold at that temperature give NaN.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = logits / np.float32(temperature)
+        raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
 
 
 def _thresholds(
@@ -156,7 +161,7 @@ def _thresholds(
 
 def _reasons(
     prepared: Sequence[Prepared],
-    prediction: NDArray[np.int16],
+    prediction: NDArray[np.int32],
     sure: NDArray[np.bool_],
     like_junk: NDArray[np.bool_],
     low: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from shared.packages import (
     find_packages,
     load_package,
     resolve,
+    survey,
     verify,
     version_key,
 )
@@ -135,6 +137,41 @@ def test_a_broken_card_is_left_out(tmp_path: Path, content: bytes) -> None:
     """Neither broken JSON nor something else than a card stops the search."""
     (install(tmp_path, name="mine") / CARD).write_bytes(content)
     assert list(find_packages([tmp_path, tmp_path / "nowhere"])) == list(find_packages())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": 10**30},
+        {"temperature": 1e-50},
+        {"metrics": [{"name": "accuracy", "data": "mine", "value": math.nan, "count": 1}]},
+        {"thresholds": [dict(DIGITS.card["thresholds"][0], threshold=math.nan)]},
+        {"input": dict(DIGITS.card["input"], batch=2**80)},
+    ],
+)
+def test_a_card_with_numbers_that_json_cannot_tell_is_left_out(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """NaN and endless numbers on one card must not keep the list of all models from being sent."""
+    install(tmp_path, version="9.0.0", **changes)
+    found = survey([tmp_path])
+    assert set(found.packages) == set(find_packages())
+    assert list(found.broken) == ["digits/9.0.0"]
+
+
+def test_keys_that_nobody_knows_are_not_passed_on(tmp_path: Path) -> None:
+    """What a stranger writes onto a card is not sent to clients under our name."""
+    card = load_package(install(tmp_path, version="9.0.0", secret=10**30)).card
+    assert "secret" not in card
+    assert dict(card) == dict(DIGITS.card) | {"version": "9.0.0"}
+
+
+def test_a_broken_package_can_be_told_of_whatever_its_directory_is_called(tmp_path: Path) -> None:
+    """A name that is not UTF-8 is told with question marks."""
+    folder = tmp_path / os.fsdecode(b"b\xffd") / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / CARD).write_text("{}")
+    assert list(survey([tmp_path]).broken) == ["b?d/1.0.0"]
 
 
 def test_the_sum_of_a_package_changes_with_its_card(tmp_path: Path) -> None:

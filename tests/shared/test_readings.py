@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -219,6 +220,25 @@ def test_an_answer_that_is_no_number_is_an_error_of_the_model(judging: ModelPack
     for value in (math.nan, math.inf, -math.inf):
         with pytest.raises(ModelError):
             answer(judging, row(_7=value))
+
+
+def test_logits_beyond_what_the_temperature_allows_are_an_error_of_the_model(tmp_path: Path) -> None:
+    """A prediction without a confidence is never given."""
+    cold = package(tmp_path, temperature=0.001)
+    with pytest.raises(ModelError):
+        read(cold, lambda batch: np.full((len(batch), 11), 1e38, np.float32), [Prepared(IMAGE)])
+
+
+def test_more_labels_than_small_numbers_count_are_read_in_no_time(tmp_path: Path) -> None:
+    """The label that the last of 40,000 outputs stands for comes out, without a look through all for each."""
+    labels = [f"label {number}" for number in range(40_000)]
+    many = package(tmp_path, labels=labels, outputs=labels, thresholds=[])
+    logits = np.zeros((1, len(labels)), np.float32)
+    logits[0, -1] = 30.0
+    began = time.monotonic()
+    readings = read(many, lambda _: logits, [Prepared(IMAGE)])
+    assert labels[int(readings.prediction[0])] == "label 39999"
+    assert time.monotonic() - began < 2
 
 
 def _changed(**changes: Any) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def main() -> int:
         answer = {"ok": False, "error": error.detail, "fix": ""}
     except OSError as error:
         answer = {"ok": False, "error": f"{error.filename or 'A file'}: {error.strerror}.", "fix": ""}
-    sys.stdout.write(f"{json.dumps(answer, ensure_ascii=False)}\n")
+    sys.stdout.write(f"{json.dumps(answer)}\n")
     return 0 if answer["ok"] else 1
 
 

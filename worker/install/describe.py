@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.cards import NAME, Finite, Positive
+from shared.cards import NAME, Finite, Positive, Temperature
 from worker.install.refusal import Refused
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -43,7 +43,7 @@ class Description(BaseModel):
     std: Annotated[list[Positive], BeforeValidator(_as_list), Field(min_length=1, max_length=3)] = [1.0]
     preparation: Annotated[str, Field(pattern=r"^(digits|plain)(@\d+)?$")] = "plain"
     answers: Literal["logits", "probabilities"] | None = None
-    temperature: Positive = 1.0
+    temperature: Temperature = 1.0
     junk: list[str] = []
     default_target_error: Annotated[float, Field(gt=0, lt=1)] = 0.01
     licence: str = "not told"
