@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ from shared.vision import Prepared
 from shared.vision.prepare import BLANK
 from tests.training.tiny import clean_digits
 from training import bank
-from training.bank import COSTS, Drawn, Stock, draw, nothing, stock
+from training.bank import COSTS, SORTS, Drawn, Stock, draw, nothing, stock
 from training.network import JUNK
 
 pytestmark = pytest.mark.torch
 DIGITS = clean_digits()
-FEW = Stock(scenes=12, small=10, junk=9, seed=4)
+FEW = Stock(seed=4).scaled(0.0002)
 
 
 def no_drawing(*_: object, **__: object) -> Drawn:
@@ -40,11 +41,12 @@ def test_the_stock_is_the_same_whatever_the_number_of_processes(monkeypatch: pyt
 def test_a_stock_holds_what_was_asked_for() -> None:
     """So many digits on pages and spoilt ones with their labels, and so much junk labelled as such."""
     made = draw(DIGITS, FEW)
-    assert len(made.prepared) == len(made.labels) == 31
-    assert (made.labels == JUNK).sum() == 9
+    asked = sum(getattr(FEW, sort) for sort in SORTS)
+    assert len(made.prepared) == len(made.labels) == asked
+    assert (made.labels == JUNK).sum() == FEW.junk == 10
     assert set(made.labels.tolist()) <= set(range(11))
     assert len(nothing(list(DIGITS.images), 7, 1)) == 7
-    other = draw(DIGITS, Stock(12, 10, 9, seed=5))
+    other = draw(DIGITS, replace(FEW, seed=5))
     assert not np.array_equal(bank.stacked(made.prepared), bank.stacked(other.prepared))
 
 
@@ -75,7 +77,7 @@ def test_a_stock_of_another_making_is_not_taken(
     elif what == "digits":
         digits = DIGITS._replace(images=DIGITS.images[::-1])
     else:
-        few = Stock(12, 10, 9, seed=5) if what == "seed" else Stock(12, 10, 8, seed=4)
+        few = replace(FEW, seed=5) if what == "seed" else replace(FEW, junk=9)
     monkeypatch.setattr(bank, "draw", no_drawing)
     with pytest.raises(AssertionError, match="drawn anew"):
         stock(digits, few, tmp_path)
@@ -93,6 +95,7 @@ def test_blanks_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_share_of_a_stock_keeps_its_proportions() -> None:
     """A twentieth is a twentieth of each sort, and never none."""
-    assert Stock().scaled(0.05) == Stock(4000, 3000, 2500)
-    assert Stock().scaled(0) == Stock(1, 1, 1)
+    for sort in SORTS:
+        assert getattr(Stock().scaled(0.05), sort) == getattr(Stock(), sort) / 20
+        assert getattr(Stock().scaled(0), sort) == 1
     assert Stock(seed=7).scaled(1) == Stock(seed=7)

@@ -26,7 +26,7 @@ COURSE = Course(
     teacher=Recipe(epochs=1, batch=32, bf16=False, widths=(4, 4, 8, 8, 8)),
     teachers=2,
     passes=2,
-    stock=Stock(scenes=40, small=30, junk=30),
+    stock=Stock().scaled(0.0006),
 )
 
 
