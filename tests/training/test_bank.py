@@ -16,7 +16,7 @@ from training import bank
 from training.bank import COSTS, SORTS, Drawn, Stock, draw, nothing, stock
 from training.network import JUNK
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 DIGITS = clean_digits()
 FEW = Stock(seed=4).scaled(0.0002)
 

@@ -17,7 +17,7 @@ from training.data import Set
 from training.network import JUNK
 from training.train import CHECKPOINT, Run, Watch
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,6 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.timeout(120)
 def test_processes_train_the_same_networks_as_one_does(school: School, mnist: Path, tmp_path: Path) -> None:
     """Two teachers and two students, in one process or shared by two, have the same weights."""
     shared = hold(Room(tmp_path, mnist, COURSE), (1, 2), jobs=2)

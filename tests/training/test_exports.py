@@ -25,7 +25,7 @@ from training.package import SERVED_JUNK, Origin, make_package, odds
 from training.train import to_tensor
 from worker.engines import classify, load_engine
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 ENGINES = ("onnxruntime", "openvino", "torch")
 SHIPPED = list(find_packages().values())
 COUNT = 10_000

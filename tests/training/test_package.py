@@ -27,7 +27,7 @@ from training.recipes import Way, write_way
 from training.train import infer
 from worker.engines import classify, load_engine
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def call(command: str, *options: str | Path) -> Result:

@@ -17,7 +17,7 @@ from training.distill import kept_lessons, lesson
 from training.network import JUNK
 from training.train import HISTORY, Part, Pool, Recipe, Run, finished, infer, show, train
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 POOL = Pool.of(Part(some_digits(96)))
 CHECK = {"held_out": some_digits(20, seed=9)}
 HOW = Augmentation()
