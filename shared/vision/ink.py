@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.vision.components import components
 from shared.vision.ground import even_light, is_light_ground, shrink, to_grey
 from shared.vision.signature import Pixels
 
@@ -146,15 +147,14 @@ def drop_specks(mask: Mask) -> tuple[Mask, Box, list[Box]] | None:
     if not width:
         return None
     inner = np.ascontiguousarray(mask[top : top + height, left : left + width])
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=8)
-    pieces = np.asarray(stats[1:], np.int32)
+    labels, pieces = components(inner)
     keep = _worth_keeping(inner, pieces, mask.shape[:2])
     boxes = [(int(x) + left, int(y) + top, int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
     if keep.all():
         return mask, (left, top, width, height), boxes
     table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
     cleaned = np.zeros_like(mask)
-    cleaned[top : top + height, left : left + width] = table[labels]
+    cleaned[top : top + height, left : left + width] = table.take(labels)
     x, y, w, h = cv2.boundingRect(cleaned)
     return cleaned, (x, y, w, h), boxes
 
@@ -203,7 +203,11 @@ def stroke_width(mask: Mask) -> float:
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
     ridge = distance[(distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))) & (padded > 0)]
-    return float(2 * np.median(ridge) - 1) if ridge.size else 0.0
+    if not ridge.size:
+        return 0.0
+    low, high = (ridge.size - 1) // 2, ridge.size // 2
+    ordered = np.partition(ridge, (low, high))
+    return float(ordered[low] + ordered[high] - 1)
 
 
 def _edge_contact(mask: Mask) -> float:

@@ -50,21 +50,23 @@ class Pieces(NamedTuple):
 
 def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
     """Keep the pieces that make the digit; None where there is none. Ink is dark in `grey`."""
+    box = _box(mask)
+    if not box[2]:
+        return None
+    if _is_single(mask, box):
+        return None if _is_strip(mask, box) else Pieces(mask, box, [box], 0.0)
     part = around(mask, _MARGIN)
     inner = np.ascontiguousarray(mask[part])
     labels, pieces = components(inner)
-    if not len(pieces):
-        return None
     areas = pieces[:, cv2.CC_STAT_AREA]
     keep = _inside(pieces, _contact(labels, part, mask.shape), mask.shape)
-    if len(pieces) > 1:
-        keep &= _sharp(inner, labels, grey[part], np.where(keep, areas, 0))
-        keep &= _near(pieces, keep)
+    keep &= _sharp(inner, labels, grey[part], np.where(keep, areas, 0))
+    keep &= _near(pieces, keep)
     dropped = 1 - float(areas[keep].sum()) / float(areas.sum())
     if not keep.all():
         table = np.concatenate(([0], np.where(keep, 255, 0))).astype(np.uint8)
         mask = np.zeros_like(mask)
-        mask[part] = table[labels]
+        mask[part] = table.take(labels)
     pieces[:, :2] += (part[1].start, part[0].start)
     boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in pieces[keep]]
     if len(boxes) >= _DOTS and areas[keep].max() < 0.4 * areas[keep].sum():
@@ -72,10 +74,22 @@ def gather(mask: Pixels, grey: Pixels) -> Pieces | None:
         if joined is None:
             return None
         mask, boxes = joined
-    x, y, w, h = cv2.boundingRect(mask)
-    if _is_strip(mask, (x, y, w, h)):
-        return None
-    return Pieces(mask, (x, y, w, h), boxes, dropped)
+    box = _box(mask)
+    return None if _is_strip(mask, box) else Pieces(mask, box, boxes, dropped)
+
+
+def _box(mask: Pixels) -> Box:
+    """Return the box around ink; empty where there is none."""
+    x, y, width, height = cv2.boundingRect(mask)
+    return x, y, width, height
+
+
+def _is_single(mask: Pixels, box: Box) -> bool:
+    """Say whether all ink hangs together: nothing is left where one piece is filled up with ground."""
+    x, y, width, height = box
+    rest = mask[y : y + height, x : x + width].copy()
+    cv2.floodFill(rest, None, (int(rest[0].argmax()), 0), 0, flags=8)
+    return not cv2.countNonZero(rest)
 
 
 def _is_strip(mask: Pixels, box: Box) -> bool:
@@ -119,7 +133,7 @@ def _inside(stats: Stats, contact: Stats, sheet: tuple[int, ...]) -> NDArray[np.
 def _sharp(mask: Pixels, labels: Labels, grey: Pixels, areas: Stats) -> NDArray[np.bool_]:
     """Drop pieces with much softer edges than the sharpest: what a shadow or the sheet's other side left."""
     kernel = np.ones((3, 3), np.uint8)
-    edge = np.flatnonzero(cv2.subtract(mask, cv2.erode(mask, kernel)))
+    edge = np.flatnonzero(cv2.subtract(mask, cv2.erode(mask, kernel)) > 0)
     steep = cv2.morphologyEx(cv2.blur(grey, (3, 3)), cv2.MORPH_GRADIENT, kernel).ravel()[edge]
     owner = labels.ravel()[edge]
     count = np.maximum(np.bincount(owner, minlength=len(areas) + 1)[1:], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from shared.vision.components import components
+from shared.vision.components import around, components
 from shared.vision.ground import shrink
 from shared.vision.signature import Pixels
 
@@ -46,8 +46,7 @@ def is_dark_on_light(grey: Pixels, light: Pixels, *, calm: bool) -> bool:
     by_share, by_width = score > 0.5, dark > bright
     if not calm:
         return by_width if max(dark, bright) > 1.3 * min(dark, bright) else by_share
-    free_dark, free_bright = _strokes_of(light)
-    by_shape = by_share if free_dark == free_bright else free_dark > free_bright
+    by_shape = _by_shape(light, by_share)
     ink = np.asarray(cv2.bitwise_not(light), np.uint8) if by_share else light
     if by_share != by_shape:
         # A hole of a fat digit is a free piece too; a sheet on a table leaves the border and fills its box.
@@ -75,11 +74,18 @@ def _shares(light: Pixels) -> tuple[float, float]:
     return (total - inner) / ring, total / light.size
 
 
-def _strokes_of(light: Pixels) -> tuple[float, float]:
-    """Return how slender the largest free piece of the dark and of the light side is, 0 where it is no stroke."""
+def _by_shape(light: Pixels, by_share: bool) -> bool:
+    """Say on which side the largest free piece is the more slender; `by_share` where neither is.
+
+    The side that speaks against `by_share` is looked at first: without a stroke there the other decides nothing.
+    """
     step = max(1, max(light.shape) // (2 * _SMALL))
-    small = np.ascontiguousarray(light[::step, ::step])
-    return _slenderness(np.asarray(cv2.bitwise_not(small), np.uint8)), _slenderness(small)
+    bright = np.ascontiguousarray(light[::step, ::step])
+    dark = np.asarray(cv2.bitwise_not(bright), np.uint8)
+    against = _slenderness(bright if by_share else dark)
+    if not against:
+        return by_share
+    return by_share if _slenderness(dark if by_share else bright) >= against else not by_share
 
 
 def _slenderness(mask: Pixels) -> float:
@@ -103,7 +109,9 @@ def is_broad(mask: Pixels) -> bool:
     """Say whether a mask holds something broader than any stroke."""
     step = max(1, max(mask.shape) // _SMALL)
     small = np.ascontiguousarray(mask[::step, ::step])
-    padded = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    if not cv2.countNonZero(small):
+        return False
+    padded = cv2.copyMakeBorder(small[around(small, 0)], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     return bool(2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()) > _BROAD * max(small.shape))
 
 

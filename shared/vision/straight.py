@@ -44,8 +44,10 @@ def straight(mask: Pixels) -> list[Line]:
     runs = np.asarray(cv2.morphologyEx(mask[inked], cv2.MORPH_OPEN, np.ones((1, seed), np.uint8)), np.uint8)
     if not _may_span(runs, SPAN * columns):
         return []
+    near = around(runs, _BREAK)
+    top, left = inked[0].start + near[0].start, inked[1].start + near[1].start
     limit = max(2.0, _FINE * min(rows, columns))
-    return _lines(runs, inked, SPAN * columns, limit)
+    return _lines(np.ascontiguousarray(runs[near]), left, top, SPAN * columns, limit)
 
 
 def _may_span(runs: Pixels, least: float) -> bool:
@@ -56,12 +58,11 @@ def _may_span(runs: Pixels, least: float) -> bool:
     return bool(np.diff(edges).max() - 1 >= least)
 
 
-def _lines(runs: Pixels, inked: tuple[slice, slice], least: float, limit: float) -> list[Line]:
-    """Join runs to pieces and measure the long ones; `inked` is where in the sheet the runs lie."""
+def _lines(runs: Pixels, left: int, top: int, least: float, limit: float) -> list[Line]:
+    """Join runs to pieces and measure the long ones; the runs' part of the sheet begins at `left` and `top`."""
     padded = cv2.copyMakeBorder(runs, 2, 2, 0, 0, cv2.BORDER_CONSTANT, value=0)
     joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((3, _BREAK), np.uint8))[2:-2]
     labels, stats = components(np.ascontiguousarray(joined))
-    top, left = inked[0].start, inked[1].start
     found = []
     for index in np.flatnonzero(stats[:, 2] >= least).tolist():
         x, y, width, height, _ = stats[index].tolist()
@@ -75,7 +76,8 @@ def _lines(runs: Pixels, inked: tuple[slice, slice], least: float, limit: float)
 
 def _measure(pixels: Pixels, left: int, top: int, limit: float) -> Line | None:
     """Fit a straight line through a piece where no stroke thickens it; None where it bends or is thick."""
-    counts = cv2.reduce(pixels, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() // 255
+    sums = cv2.reduce(pixels, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    counts = np.asarray(sums, np.int32).ravel() // 255
     usual = _quarter(counts[counts > 0])
     filled = (counts > 0) & (counts <= 1.5 * usual + 1)
     if usual > limit or np.count_nonzero(filled) / len(filled) < 0.3:
