@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from benchmarks.latency import Latency, measure_latency
 from benchmarks.pictures import make_zip, png, samples
+from benchmarks.preparation import Preparation, measure_preparation
 from benchmarks.queue import Queue, measure_queue
 from benchmarks.service import running_service
 from benchmarks.throughput import Throughput, measure_throughput
@@ -25,6 +26,7 @@ class Report(TypedDict):
     throughput: Throughput
     latency: list[Latency]
     queue: Queue
+    preparation: list[Preparation]
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -39,7 +41,13 @@ def measure(options: argparse.Namespace) -> Report:
             ]
             throughput = measure_throughput(service, archive, options.runs, options.workers)
             queue = measure_queue(service)
-    return {"machine": machine(), "throughput": throughput, "latency": latency, "queue": queue}
+    return {
+        "machine": machine(),
+        "throughput": throughput,
+        "latency": latency,
+        "queue": queue,
+        "preparation": measure_preparation(),
+    }
 
 
 def machine() -> str:
@@ -73,6 +81,11 @@ def text(report: Report) -> str:
     lines.append(
         f"queue                submit {queue['submit_ms']} ms, claim {queue['claim_ms']} ms, commit {commits}"
     )
+    lines += [
+        f"preparation          {one['picture']}: digits@1 {one['first_ms']:g} ms, digits@2 {one['second_ms']:g} ms,"
+        f" ratio {one['second_ms'] / one['first_ms']:.2f}"
+        for one in report["preparation"]
+    ]
     return "\n".join(lines)
 
 
