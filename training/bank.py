@@ -121,6 +121,19 @@ def on_pages(images: Images, seed: int) -> list[Prepared]:
     return [prepare(scenes.write(image, rng), name=name, version=version) for image in images]
 
 
+def scanned(images: Images, seed: int) -> list[Prepared]:
+    """Scan each digit (N, 28, 28) once from a clean sheet and prepare it; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    name, version = PREPARATION
+    return [prepare(scenes.scan(image, rng), name=name, version=version) for image in images]
+
+
+def worn(images: Images, seed: int) -> list[Prepared]:
+    """Write each digit on a page that fares badly, or spoil it as a small picture, by turns."""
+    made = on_pages(images[::2], seed), spoilt(images[1::2], seed)
+    return [made[place % 2][place // 2] for place in range(len(images))]
+
+
 def spoilt(images: Images, seed: int) -> list[Prepared]:
     """Spoil each digit (N, 28, 28) as a small picture and prepare it; the same for the same seed."""
     rng = np.random.default_rng(seed)

@@ -18,12 +18,12 @@ Make = Callable[[Images, int], list[Prepared]]
 JUNK = -1
 """Label of a picture that is no digit: whatever is answered is wrong."""
 CLEAN = "clean"
-MILD_SHARE, HEAVY_SHARE, JUNK_SHARE = 0.25, 0.15, 0.1
-"""Shares of a calibration set; the remaining half is clean.
+MILD_SHARE, HEAVY_SHARE, JUNK_SHARE = 0.25, 0.08, 0.02
+"""Shares of a calibration set; the rest is clean.
 
-A form is mostly written cleanly and scanned decently, so half the evidence is that. A quarter is worn as an
-office scan may be, 15 % as a bad phone photo is, and a tenth is no digit at all: more than on forms, where
-fields of digits hold digits, blanks (which never get this far) and now and then a cross.
+A form is mostly written cleanly and scanned decently: two thirds are pictures as MNIST has them, a quarter the same
+digits as an office scanner shows them. One in twelve is a bad photo or spoilt, one in fifty no digit at all: fields of
+digits hold digits, blanks (which never get this far) and now and then a cross or a scribble.
 """
 
 

@@ -78,12 +78,12 @@ def odds(share: float) -> float:
 def gather(parts: Split) -> Evidence:
     """Make the evidence for calibration from the writers that training never saw.
 
-    Half of it is clean; the rest is what the stock's ways make of the same images: pages as they are
-    photographed, spoilt small pictures, and junk.
+    The clean images, and what is made of them: scans of clean sheets; pages as bad photos show them and spoilt small
+    pictures; and junk.
     """
     kinds = standard_mix(
-        mild=bank.on_pages,
-        heavy=bank.spoilt,
+        mild=bank.scanned,
+        heavy=bank.worn,
         junk=lambda images, seed: bank.nothing(list(images), len(images), seed),
     )
     return collect(parts.held_out, parts.writers, kinds, seed=EVIDENCE_SEED)

@@ -33,6 +33,17 @@ class Scenes:
     pen: float = 0.07
 
 
+_SCANNED = Scenes(smallest=28, largest=120, rotation=5, shear=0.08, stretch=0.06, bend=0.02, pen=0.03)
+"""Of a form that is filled in with care and scanned in an office."""
+
+
+def scan(digit: Pixels, rng: np.random.Generator) -> Pixels:
+    """Write an MNIST digit (28, 28) with the writer's own pen on a clean sheet, and scan it; uint8 (H, W)."""
+    height = math.exp(rng.uniform(math.log(_SCANNED.smallest), math.log(_SCANNED.largest)))
+    ink = bend(enlarge(digit, height, rng), height, rng, _SCANNED)
+    return paper.scan(ink, height, rng)
+
+
 def write(digit: Pixels, rng: np.random.Generator, how: Scenes | None = None) -> Pixels:
     """Write an MNIST digit (28, 28) on a page of its own; uint8 (H, W) or (H, W, 3)."""
     how = how or Scenes()
