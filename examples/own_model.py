@@ -15,9 +15,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import nn
-from torchvision.models import resnet18
 
 from inkqueue import Client
+from training.torchvision_ops import declare_missing_operators
+
+declare_missing_operators()  # beside a CPU build of torch, torchvision does not load without
+from torchvision.models import resnet18  # noqa: E402
 
 LABELS = ("cup", "fork", "knife", "plate", "spoon")
 INPUT = {

@@ -15,14 +15,14 @@ from training.calibrate import upper_bound
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "confidence.md"
 SAMPLES = (300, 1_000, 3_000, 10_000, 30_000)
-_KINDS = {"clean": "Clean scans", "mild": "Worn", "heavy": "Badly worn"}
+_KINDS = {"clean": "Clean pictures", "mild": "Office scans", "heavy": "Badly worn"}
 
 
 def targets_table(package: ModelPackage) -> str:
     """Return a row for each target error: what it takes, and how many of 1,000 pictures people look at."""
     rows = package.card["thresholds"]
     kinds = [kind for kind in _KINDS if all(kind in row.get("coverage_by_kind", {}) for row in rows)]
-    names = [_KINDS[kind] for kind in kinds] or ["Clean scans"]
+    names = [_KINDS[kind] for kind in kinds] or ["Clean pictures"]
     head = [
         "`target_error`",
         "At most wrong among accepted",

@@ -132,11 +132,11 @@ def scan(ink: Plane, height: float, rng: np.random.Generator) -> Pixels:
     """Lay ink on a clean sheet as an office scanner shows it; uint8 (h, w)."""
     ink = _place(ink, height, rng)
     ground = np.float32(rng.uniform(215, 255))
-    page = ground * (1 - np.float32(rng.uniform(0.55, 1.0)) * ink)
-    page = cv2.GaussianBlur(page, (0, 0), rng.uniform(0.005, 0.03) * height + 0.1)
+    page: Plane = ground * (1 - np.float32(rng.uniform(0.55, 1.0)) * ink)
+    page = np.asarray(cv2.GaussianBlur(page, (0, 0), rng.uniform(0.005, 0.03) * height + 0.1), np.float32)
     page = page + rng.normal(0, rng.uniform(0.5, 5), page.shape).astype(np.float32)
     picture = np.clip(page, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 95))])[1]
         picture = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
-    return picture
+    return np.asarray(picture, np.uint8)

@@ -18,6 +18,8 @@ from inkqueue.cli.output import print_json
 from inkqueue.local.home import default_home, with_local_urls
 
 MODELS = "INKQUEUE_MODELS_DIRS"
+_LONGEST_S = 300
+"""Seconds that checking and installing a package may take."""
 app = typer.Typer(no_args_is_help=True, help="Bring networks of your own, list and remove them.")
 
 Source = Annotated[str, typer.Argument(metavar="DIR", help="Folder of the model, or mlflow:NAME@ALIAS.")]
@@ -169,7 +171,15 @@ def _run(request: dict[str, object], into: Path | None, *, as_json: bool) -> Non
         request["source"] = str(Path(str(request["source"])).expanduser().absolute())
     # neither module nor library may come from the folder that the user stands in
     command = [sys.executable, "-P", "-m", "worker.install", json.dumps(request)]
-    finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
+    try:
+        finished = subprocess.run(
+            command, capture_output=True, encoding="utf-8", check=False, env=environment, timeout=_LONGEST_S
+        )
+    except subprocess.TimeoutExpired:
+        raise Failure(
+            f"The check did not end within {_LONGEST_S} s, so nothing was changed.",
+            "A network that takes this long for a few pictures, or for ever, cannot be served.",
+        ) from None
     answer = _answer_of(finished)
     if not answer["ok"]:
         raise Failure(str(answer["error"]), str(answer["fix"]), Exit.REFUSED)

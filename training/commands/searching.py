@@ -73,6 +73,6 @@ def _material(data_dir: Path, folder: Path, sizes: tuple[int, int], seed: int) -
     few = data.Set(parts.train.images[: images or None], parts.train.labels[: images or None])
     if not pages:
         return Material(Pool.of(Part(few, unbent=0.15)), {"held_out": parts.held_out})
-    drawn = Stock(scenes=pages, small=pages, junk=pages // 2, seed=seed)
+    drawn = Stock(scenes=pages, small=pages, junk=pages // 2, numerals=pages // 5, seed=seed)
     school = School(folder, parts._replace(train=few), Course(teachers=0, stock=drawn))
     return Material(school.pool(), school.held_out())
