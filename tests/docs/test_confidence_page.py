@@ -56,6 +56,7 @@ def test_every_reason_is_explained() -> None:
 
 
 def test_the_mix_is_the_one_that_the_page_tells() -> None:
-    """Half clean, a quarter worn, 15 % badly worn, a tenth no digits."""
-    assert (MILD_SHARE, HEAVY_SHARE, JUNK_SHARE) == (0.25, 0.15, 0.1)
-    assert "half clean pictures, a quarter worn, 15 % badly worn, and a tenth that are no digits" in PAGE
+    """65 % clean, a quarter scanned, 8 % badly worn, 2 % no digits."""
+    assert (MILD_SHARE, HEAVY_SHARE, JUNK_SHARE) == (0.25, 0.08, 0.02)
+    assert "65 % are clean pictures, a quarter scans of clean sheets, 8 % badly worn" in PAGE
+    assert "and 2 % no digits" in PAGE

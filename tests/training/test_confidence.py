@@ -80,12 +80,12 @@ def halves(images: Any, seed: int) -> list[Prepared]:
 
 
 def test_the_mix_has_the_shares_that_it_says() -> None:
-    """Half clean, each picture once; the rest made of the same writers' pictures; junk has no label."""
-    data, writers = clean_digits(100)
+    """65 % clean, each picture once; the rest made of the same writers' pictures; junk has no label."""
+    data, writers = clean_digits(130)
     made = collect(data, writers, standard_mix(halves, halves, halves), seed=1)
 
     counts = {kind: made.kinds.count(kind) for kind in dict.fromkeys(made.kinds)}
-    assert counts == {"clean": 100, "mild": 50, "heavy": 30, "junk": 20}
+    assert counts == {"clean": 130, "mild": 50, "heavy": 16, "junk": 4}
     assert len(made.prepared) == len(made.labels) == len(made.groups) == 200
     kinds = np.array(made.kinds)
     assert (made.labels[kinds == "junk"] == JUNK).all()
