@@ -9,7 +9,6 @@ from typing import (
     Any,
     Literal,
     NotRequired,  # pydantic wants this one before Python 3.12
-    cast,
 )
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -191,4 +190,4 @@ def checked_card(card: Any, path: Path) -> ModelCard:
         raise ModelCorrupt(
             f"Model {checked['name']} has means and deviations of other channels than its input."
         )
-    return cast("ModelCard", checked)
+    return checked
