@@ -136,3 +136,12 @@ def test_a_registered_model_is_added_with_its_checksum(
     found = resolve(find_packages([tmp_path / "fetched"]), "colours")
     verify(found)
     assert found.sha256 == made.sha256
+
+
+def test_what_ships_already_is_shown_where_it_is(shell: Shell) -> None:
+    """Adding the shipped package again installs nothing, and names the folder that really holds it."""
+    shipped = resolve(find_packages(), "digits@1.0.0")
+    added = shell.model("add", str(shipped.path), "--into", "empty")
+    assert added.returncode == 0, added.stderr
+    assert f"was there already: {shipped.path}" in added.stdout
+    assert not (shell.folder / "empty" / "digits").exists()

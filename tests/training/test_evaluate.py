@@ -283,3 +283,13 @@ def test_write_keeps_the_card_valid_and_refuses_a_sample(sources: Path, tmp_path
 def test_an_unknown_suite_is_named(sources: Path) -> None:
     """A typing error measures nothing."""
     assert run("--only", "MNIST tset", "--reference", sources) == 2
+
+
+def test_an_unknown_model_and_missing_data_are_told_in_a_sentence(tmp_path: Path) -> None:
+    """Neither ends in a traceback, and a call that measured nothing is no success."""
+    unknown = CliRunner().invoke(app, ["evaluate", "--model", "nonsense"])
+    assert unknown.exit_code == 2
+    assert "No model 'nonsense' is installed" in " ".join(unknown.output.replace("│", " ").split())
+    nothing = CliRunner().invoke(app, ["evaluate", "--model", "digits", "--data-dir", str(tmp_path)])
+    assert nothing.exit_code == 1
+    assert "Nothing was measured" in nothing.output

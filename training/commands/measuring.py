@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from shared.errors import UnknownModel
 from shared.packages import SHIPPED, ModelPackage, find_packages, load_package, resolve
 from training.commands.options import Models
 from training.evaluate import SEED, Evaluation, evaluate_all
@@ -72,7 +73,10 @@ def evaluate(
     sources = Sources(
         data_dir or given.mnist, usps or given.usps, real or given.real_digits, not_digits or given.not_digits
     )
-    chosen = resolve(find_packages([models]), model)
+    try:
+        chosen = resolve(find_packages([models]), model)
+    except UnknownModel as error:
+        raise typer.BadParameter(error.detail, param_hint="--model") from error
     names = () if everything else _names(only, real)
     measured = evaluate_all(chosen, sources, seed=seed, limit=limit, only=names, watch=_say)
     _show(measured, everything)
@@ -83,6 +87,9 @@ def evaluate(
         write_report(results, chosen, report, verdicts=measured.verdicts, figures=measured.figures)
     if write:
         _write(chosen, measured)
+    if not everything and not measured.results:
+        typer.echo("Nothing was measured: name the folders of the data.", err=True)
+        raise typer.Exit(1)
     if require_all and not all(verdict.passes for verdict in measured.verdicts):
         raise typer.Exit(1)
 

@@ -32,7 +32,8 @@ def add(request: Request, settings: Settings) -> list[str]:
     with staging(root) as stage:
         package = _made(request, stage)
         is_new = publish(package, root, settings.model_dirs)
-    place = root / package.name / package.version
+    there = survey((root, *settings.model_dirs)).packages.get((package.name, package.version))
+    place = there.path if there is not None else root / package.name / package.version
     lines = [*_facts(package), f"{'installed' if is_new else 'was there already'}: {place}"]
     return lines + _advice(package, root, settings)
 
