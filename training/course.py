@@ -20,7 +20,7 @@ COURSE = "course.json"
 WORN, JUNK_EACH = 0.8, 0.35
 JUNK_SHARE = JUNK_EACH / (1 + WORN + JUNK_EACH)
 """Share of junk among what is shown."""
-WIDE = (48, 48, 96, 96, 128)
+WIDE = (48, 48, 96, 96, 160)
 """Widths of a teacher: it need not be quick."""
 FIRST_TEACHER = 101
 """Seed of the first teacher, far from those of students."""
@@ -33,10 +33,10 @@ class Course:
     `split_seed` decides which writers are held out from all of it.
     """
 
-    student: Recipe = field(default_factory=lambda: Recipe(epochs=12))
-    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=10, widths=WIDE))
-    teachers: int = 2
-    passes: int = 6
+    student: Recipe = field(default_factory=lambda: Recipe(epochs=24))
+    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
+    teachers: int = 3
+    passes: int = 8
     stock: Stock = field(default_factory=Stock)
     augmentation: Augmentation = field(default_factory=Augmentation)
     split_seed: int = 1

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float32]
+Points = NDArray[np.float64]
 SIDE = 28
 
 
@@ -39,26 +40,41 @@ def _move(picture: Plane, rng: np.random.Generator) -> Plane:
 
 
 def _line(picture: Plane, rng: np.random.Generator) -> Plane:
-    """Draw a straight, broken or crooked line across, whole or dotted."""
-    corners = int(rng.choice([2, 2, 3, 5, 8, 12]))
-    along = np.linspace(rng.uniform(-3, 6), rng.uniform(20, 31), corners)
-    across = rng.uniform(2, 26) + rng.uniform(-12, 12) * np.linspace(-0.5, 0.5, corners)
-    across = across + rng.uniform(1, 5) * np.where(np.arange(corners) % 2, 1, -1) * (corners > 2)
-    points = np.stack((along, across) if rng.random() < 0.5 else (across, along), 1)
-    dense = np.stack(
-        [np.interp(np.linspace(0, corners - 1, 60), np.arange(corners), points[:, k]) for k in (0, 1)], 1
-    )
+    """Draw a straight, broken, crooked or wavy line across, whole or dotted."""
+    dense = _path(rng)
     sheet = np.zeros((SIDE, SIDE), np.float32)
     pitch = int(rng.choice([1, 1, 3, 4, 6]))
-    width = 1 if rng.random() < 0.75 else 2
-    for index in range(0, len(dense) - 1, 2):
-        if pitch == 1 or (index // 2) % pitch < max(1, pitch // 2):
-            ends = [
-                tuple(int(v) for v in np.round(dense[k]))
-                for k in (index, min(index + (2 if pitch == 1 else 1), 59))
-            ]
-            cv2.line(sheet, ends[0], ends[1], 1.0, width)
+    if pitch == 1 and rng.random() < 0.5:
+        sixteenths = np.round(dense * 16).astype(np.int32)
+        cv2.polylines(sheet, [sixteenths], False, 1.0, 1, cv2.LINE_AA, 4)
+        sheet *= np.float32(rng.uniform(0.8, 1.4))
+    else:
+        _dashes(sheet, dense, pitch, 1 if rng.random() < 0.75 else 2)
     return np.asarray(np.maximum(picture, sheet * np.float32(rng.uniform(0.5, 1.0))), np.float32)
+
+
+def _path(rng: np.random.Generator) -> Points:
+    """Draw the course of a line from one side to the other; (240, 2)."""
+    corners = int(rng.choice([2, 2, 3, 5, 8, 11, 14, 18]))
+    along = np.linspace(rng.uniform(-3, 6), rng.uniform(20, 31), corners)
+    across = rng.uniform(0, 28) + rng.uniform(-12, 12) * np.linspace(-0.5, 0.5, corners)
+    reach = rng.uniform(0.8, 5 if corners < 8 else 3.5)
+    across = across + reach * np.where(np.arange(corners) % 2, 1, -1) * (corners > 2)
+    if corners > 3 and rng.random() < 0.35:
+        across = across + rng.normal(0, 0.8, corners)
+    points = np.stack((along, across) if rng.random() < 0.6 else (across, along), 1)
+    place = np.linspace(0, corners - 1, 240)
+    if corners > 3 and rng.random() < 0.3:
+        place += 0.15 * np.sin(2 * math.pi * place)
+    return np.stack([np.interp(place, np.arange(corners), points[:, axis]) for axis in (0, 1)], 1)
+
+
+def _dashes(sheet: Plane, dense: Points, pitch: int, width: int) -> None:
+    """Draw a course in whole pixels, or a part of every so many steps of it."""
+    for number, start in enumerate(range(0, len(dense) - 8, 8)):
+        if pitch == 1 or number % pitch < max(1, pitch // 2):
+            steps = dense[start : start + 9] if pitch == 1 else dense[start : start + 5]
+            cv2.polylines(sheet, [np.round(steps).astype(np.int32)], False, 1.0, width)
 
 
 def _bars(picture: Plane, rng: np.random.Generator) -> Plane:
@@ -153,6 +169,6 @@ def _blur(picture: Plane, rng: np.random.Generator) -> Plane:
 
 
 KINDS: tuple[Callable[[Plane, np.random.Generator], Plane], ...] = (
-    _line, _line, _line, _bars, _bars, _dots, _photons, _clouds, _clouds, _light, _outline, _outline, _blots, _blur,
+    _line, _line, _line, _line, _line, _bars, _bars, _dots, _photons, _clouds, _clouds, _light, _outline, _outline, _blots, _blur,
 )  # fmt: skip
 """More difficult kinds come more often."""
