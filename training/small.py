@@ -169,6 +169,7 @@ def _blur(picture: Plane, rng: np.random.Generator) -> Plane:
 
 
 KINDS: tuple[Callable[[Plane, np.random.Generator], Plane], ...] = (
-    _line, _line, _line, _line, _line, _bars, _bars, _dots, _photons, _clouds, _clouds, _light, _outline, _outline, _blots, _blur,
+    _line, _line, _line, _line, _line, _bars, _bars, _dots, _photons, _clouds, _clouds, _light, _outline, _outline,
+    _blots, _blur,
 )  # fmt: skip
 """More difficult kinds come more often."""
