@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import anyio
 import redis
@@ -49,9 +50,19 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks."""
+    """Who asks: whose things are seen and what may be done.
+
+    `open` says that the service has no keys, so that everybody who reaches it may do everything.
+    """
 
     tenant: str = "default"
+    scopes: frozenset[str] = frozenset()
+    key_id: UUID | None = None
+    open: bool = False
+
+    def may(self, scope: str) -> bool:
+        """Tell whether the caller has a scope; `admin` includes all others."""
+        return scope in self.scopes or "admin" in self.scopes
 
 
 async def get_services(request: Request) -> Services:
@@ -62,7 +73,7 @@ async def get_services(request: Request) -> Services:
 
 async def get_caller() -> Caller:
     """Return who asks; without keys everybody is the tenant `default`."""
-    return Caller()
+    return Caller(scopes=frozenset({"admin"}), open=True)
 
 
 Parts = Annotated[Services, Depends(get_services)]

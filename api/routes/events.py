@@ -13,11 +13,12 @@ from fastapi import APIRouter, Header
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from api.auth import Reader
 from api.ids import parse_job_id
 from api.openapi import problems
 from api.render import job_document
 from api.routes.jobs import JobId
-from api.services import By, Caller, Parts, Services
+from api.services import Caller, Parts, Services
 from shared.errors import InkqueueError
 from shared.jobs.read import JobView, get_job
 
@@ -42,7 +43,7 @@ AT_MOST_EVERY_S = 0.2
 async def events(
     job_id: JobId,
     parts: Parts,
-    caller: By,
+    caller: Reader,
     last_event_id: Annotated[str | None, Header(description="The version that was seen last.")] = None,
 ) -> Response:
     """Send `job.started`, `job.progress` and `job.completed` with the job; ends after its end."""

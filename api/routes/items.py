@@ -9,13 +9,14 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.answers import Json
+from api.auth import Reader
 from api.ids import parse_job_id
 from api.openapi import problems
 from api.originals import is_page, open_original
 from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Item
-from api.services import By, Parts
+from api.services import Parts
 from api.views import rendered
 from shared.errors import Gone, InvalidRequest, NotFound
 from shared.jobs.read import get_job
@@ -34,7 +35,7 @@ _SANDBOX = "default-src 'none'; sandbox"
     summary="Get an item",
     responses=problems(404, 410, 503),
 )
-def show(job_id: JobId, seq: Seq, parts: Parts, caller: By) -> Response:
+def show(job_id: JobId, seq: Seq, parts: Parts, caller: Reader) -> Response:
     """Return one finished item."""
     return Json(item_document(read_item(parts.db, caller.tenant, parse_job_id(job_id), seq)))
 
@@ -55,7 +56,7 @@ def image(
     job_id: JobId,
     seq: Seq,
     parts: Parts,
-    caller: By,
+    caller: Reader,
     view: Annotated[
         Literal["original", "model"], Query(description="The upload, or what the model saw.")
     ] = "original",

@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import Json, job_answer, job_headers
+from api.auth import Reader, Submitter
 from api.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from api.openapi import problems
 from api.options import MOST_WAIT_S, Text
 from api.render import job_document, summary_document
 from api.routes.submit import sound_key
 from api.schemas import Job, JobList, JobSummary
-from api.services import By, Parts
+from api.services import Parts
 from shared.jobs.read import JobFilter, get_job, list_jobs
 from shared.jobs.remove import delete_job
 from shared.jobs.retry import retry_job
@@ -37,7 +38,7 @@ JobId = Annotated[str, Path(description="`job_…`", examples=["job_0198f6c2a1b4
 @router.get("/v1/jobs", response_model=JobList, summary="List jobs", responses=problems(422, 503))
 def index(
     parts: Parts,
-    caller: By,
+    caller: Reader,
     status: Annotated[list[JobStatus] | None, Query(description="Repeat for several.")] = None,
     name: Annotated[Text | None, Query(description="The job's exact name.", max_length=200)] = None,
     created_after: Annotated[datetime | None, Query()] = None,
@@ -75,7 +76,7 @@ def _aware(at: datetime | None) -> datetime | None:
 async def show(
     job_id: JobId,
     parts: Parts,
-    caller: By,
+    caller: Reader,
     wait: Annotated[
         float, Query(ge=0, description="Wait up to so many seconds (at most 60) for the end.")
     ] = 0,
@@ -107,7 +108,7 @@ def _matches(header: str, tag: str) -> bool:
     summary="Cancel a job",
     responses={200: {"model": Job, "description": "Had ended already; unchanged."}, **problems(404, 503)},
 )
-def cancel(job_id: JobId, parts: Parts, caller: By) -> Response:
+def cancel(job_id: JobId, parts: Parts, caller: Submitter) -> Response:
     """Stop a job; items that are done are kept."""
     key = parse_job_id(job_id)
     job = get_job(parts.db, caller.tenant, key)
@@ -135,7 +136,7 @@ def cancel(job_id: JobId, parts: Parts, caller: By) -> Response:
 async def retry(
     job_id: JobId,
     parts: Parts,
-    caller: By,
+    caller: Submitter,
     idempotency_key: Annotated[
         str | None, Header(description="A repeat with it returns the same job.")
     ] = None,
@@ -161,7 +162,7 @@ async def retry(
     summary="Delete a job",
     responses=problems(404, 409, 503),
 )
-def delete(job_id: JobId, parts: Parts, caller: By) -> Response:
+def delete(job_id: JobId, parts: Parts, caller: Submitter) -> Response:
     """Delete an ended job with its results, and its inputs unless a retry needs them."""
     delete_job(parts.db, caller.tenant, parse_job_id(job_id))
     return Response(status_code=204)
@@ -173,7 +174,7 @@ def delete(job_id: JobId, parts: Parts, caller: By) -> Response:
     summary="Sum a job up",
     responses=problems(404, 410, 503),
 )
-def summary(job_id: JobId, parts: Parts, caller: By) -> Response:
+def summary(job_id: JobId, parts: Parts, caller: Reader) -> Response:
     """Count by prediction, decision, reason and error; confidences; throughput."""
     key = parse_job_id(job_id)
     job = get_job(parts.db, caller.tenant, key)

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.answers import Json
+from api.auth import Admin, Reader
 from api.catalogue import Catalogue
 from api.openapi import problems
 from api.render import time_text
 from api.schemas import Model, ModelList, TemplateList, WorkerList
-from api.services import By, Parts, Services
+from api.services import Parts, Services
 from shared.errors import InkqueueError, InvalidRequest, NotFound, UnknownModel
 from shared.jobs.workers import WorkerView, live_workers, serves
 from shared.packages import ModelPackage
@@ -25,7 +26,7 @@ _LATER = "Templates come with a later version of this service."
 
 
 @router.get("/v1/models", response_model=ModelList, summary="List models")
-def models(parts: Parts, caller: By) -> Response:
+def models(parts: Parts, caller: Reader) -> Response:
     """List the installed model packages with their cards, and directories among them that hold none."""
     packages = parts.catalogue.packages().values()
     broken = [{"package": name, "reason": reason} for name, reason in parts.catalogue.broken().items()]
@@ -34,7 +35,7 @@ def models(parts: Parts, caller: By) -> Response:
 
 
 @router.get("/v1/models/{name}", response_model=Model, summary="Get a model", responses=problems(404))
-def model(name: Name, parts: Parts, caller: By) -> Response:
+def model(name: Name, parts: Parts, caller: Reader) -> Response:
     """Return the card of a model, `name` or `name@version`."""
     try:
         package = parts.catalogue.resolve(name)
@@ -70,7 +71,7 @@ def _split(ref: str) -> tuple[str, str | None]:
 
 
 @router.get("/v1/workers", response_model=WorkerList, summary="List workers", responses=problems(503))
-def workers(parts: Parts, caller: By) -> Response:
+def workers(parts: Parts, caller: Reader) -> Response:
     """List the processes that are alive: lane, device, models, images a second."""
     return Json({"items": [_worker(w) for w in live_workers(parts.db, gone_s=parts.settings.worker_gone_s)]})
 
@@ -93,31 +94,31 @@ def _worker(worker: WorkerView) -> dict[str, Any]:
 
 
 @router.get("/v1/templates", response_model=TemplateList, summary="List templates")
-def templates(caller: By) -> Response:
+def templates(caller: Reader) -> Response:
     """List the templates of forms; there are none yet."""
     return Json({"items": [], "next_cursor": None})
 
 
 @router.get("/v1/templates/{name}", summary="Get a template", responses=problems(404))
-def template(name: Name, caller: By) -> Response:
+def template(name: Name, caller: Reader) -> Response:
     """Return a template."""
     raise NotFound("There is no template of this name.")
 
 
 @router.delete("/v1/templates/{name}", summary="Delete a template", responses=problems(404))
-def delete_template(name: Name, caller: By) -> Response:
+def delete_template(name: Name, caller: Admin) -> Response:
     """Delete a template."""
     raise NotFound("There is no template of this name.")
 
 
 @router.post("/v1/templates", summary="Add a template (later)", responses=problems(422))
-def add_template(caller: By) -> Response:
+def add_template(caller: Admin) -> Response:
     """Say clearly that this is not there yet."""
     raise InvalidRequest(_LATER, errors=[{"loc": "path", "msg": _LATER}])
 
 
 @router.put("/v1/templates/{name}", summary="Change a template (later)", responses=problems(422))
 @router.post("/v1/templates/{name}/preview", summary="Try a template (later)", responses=problems(422))
-def change_template(name: Name, caller: By) -> Response:
+def change_template(name: Name, caller: Admin) -> Response:
     """Say clearly that this is not there yet."""
     raise InvalidRequest(_LATER, errors=[{"loc": "path", "msg": _LATER}])

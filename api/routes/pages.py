@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import pages
+from api.auth import Reader, Submitter
 from api.ids import job_id_text, parse_job_id
 from api.problems import request_id_of, status_of
 from api.render import job_document
 from api.routes.submit import receive
-from api.services import By, Parts
+from api.services import Parts
 from api.submission import Circumstances
 from shared.errors import InkqueueError
 from shared.jobs.read import JobFilter, get_job, list_jobs
@@ -25,14 +26,14 @@ def _html(text: str, status: int = 200, policy: str = pages.POLICY) -> HTMLRespo
 
 
 @router.get("/")
-def home(parts: Parts, caller: By) -> Response:
+def home(parts: Parts, caller: Reader) -> Response:
     """Show the latest jobs and a form."""
     jobs = list_jobs(parts.db, caller.tenant, JobFilter(), LATEST)
     return _html(pages.home([job_document(job, parts.catalogue) for job in jobs]))
 
 
 @router.post("/jobs")
-async def submit(request: Request, parts: Parts, caller: By) -> Response:
+async def submit(request: Request, parts: Parts, caller: Submitter) -> Response:
     """Take the form in and lead to the job's page."""
     how = Circumstances(tenant=caller.tenant, request_id=request_id_of(request))
     try:
@@ -43,7 +44,7 @@ async def submit(request: Request, parts: Parts, caller: By) -> Response:
 
 
 @router.get("/jobs/{job_id}")
-def show(job_id: str, parts: Parts, caller: By) -> Response:
+def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     """Show a job's state."""
     try:
         job = get_job(parts.db, caller.tenant, parse_job_id(job_id))

@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import Json
+from api.auth import Submitter
 from api.ids import job_id_text
 from api.openapi import SUBMIT_BODY, problems
 from api.options import Options
 from api.problems import request_id_of
 from api.routes.submit import sound_traceparent, stashing
 from api.schemas import Prediction
-from api.services import By, Caller, Parts, Services
+from api.services import Caller, Parts, Services
 from api.stash import Stash
 from api.submission import Circumstances
 from shared.errors import ITEM_ERRORS, InvalidRequest, ModelError, NotFound, QueueFull, TimedOut, Unavailable
@@ -40,7 +41,7 @@ router = APIRouter(tags=["predict"])
 async def predict(
     request: Request,
     parts: Parts,
-    caller: By,
+    caller: Submitter,
     traceparent: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Read exactly one image and answer with what it is."""

@@ -14,13 +14,14 @@ from starlette.responses import Response, StreamingResponse
 from api import exports
 from api.accept import negotiate
 from api.answers import Json
+from api.auth import Reader
 from api.ids import job_id_text, parse_job_id
 from api.openapi import problems
 from api.options import Text
 from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Results
-from api.services import By, Parts
+from api.services import Parts
 from shared.errors import JobActive
 from shared.jobs.read import get_job
 from shared.jobs.results import ItemFilter, ItemView, ResultPage, read_page
@@ -70,7 +71,7 @@ _OFFERED = {
 def results(
     job_id: JobId,
     parts: Parts,
-    caller: By,
+    caller: Reader,
     form: Annotated[Format | None, Query(alias="format", description="Goes before `Accept`.")] = None,
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
     after_seq: Annotated[int, Query(ge=-1, le=2**31 - 1, description="Only items after this one.")] = -1,

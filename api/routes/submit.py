@@ -14,13 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import Json, job_answer
+from api.auth import Submitter
 from api.ids import job_id_text
 from api.openapi import SUBMIT_BODY, problems
 from api.options import preferred_wait
 from api.problems import request_id_of
 from api.render import item_document
 from api.schemas import Job, Rehearsal
-from api.services import By, Caller, Parts, Services
+from api.services import Caller, Parts, Services
 from api.stash import Stash
 from api.submission import Circumstances
 from shared.errors import InvalidRequest
@@ -49,7 +50,7 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 async def submit(
     request: Request,
     parts: Parts,
-    caller: By,
+    caller: Submitter,
     dry_run: Annotated[bool, Query(description="Check everything, keep nothing.")] = False,
     idempotency_key: Annotated[
         str | None, Header(description="Quoted or bare; a repeat gets the first job. Kept 24 h.")
