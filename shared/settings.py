@@ -89,6 +89,84 @@ class Settings(BaseSettings):
     )
     api_db_pool: int = Field(default=16, description="Database connections of one API process.")
 
+    # --- who may ask how much (api)
+    rate_limit_window_s: int = Field(
+        default=60, ge=1, description="Seconds that the rates below are counted over."
+    )
+    rate_limit_requests: int = Field(
+        default=6000, ge=0, description="Requests of one key in a window, of all kinds; 0: no limit."
+    )
+    rate_limit_submissions: int = Field(
+        default=600, ge=0, description="Submissions and retries of one key in a window; 0: no limit."
+    )
+    rate_limit_predictions: int = Field(
+        default=3000, ge=0, description="`POST /v1/predict` of one key in a window; 0: no limit."
+    )
+    rate_limit_webhook_tests: int = Field(
+        default=30, ge=0, description="Webhook tests and redeliveries of one key in a window; 0: no limit."
+    )
+    rate_limit_failed_auth: int = Field(
+        default=60, ge=0, description="Wrong keys and sign-ins of one address in a window; 0: no limit."
+    )
+    rate_limit_open: bool = Field(
+        default=False, description="Limit rates without keys too, each address by itself."
+    )
+    rate_limit_redis_s: float = Field(
+        default=0.05, description="Seconds that a request waits for Redis before this process counts alone."
+    )
+    quota_open_jobs: int = Field(
+        default=10_000, ge=0, description="Most jobs of one tenant that have not ended; 0: no limit."
+    )
+    quota_waiting_items: int = Field(
+        default=5_000_000, ge=0, description="Most images of one tenant that wait to be read; 0: no limit."
+    )
+    quota_stored_bytes: int = Field(
+        default=1024 * 1024 * MIB, ge=0, description="Most bytes of one tenant's uploads; 0: no limit."
+    )
+    quota_uploads: int = Field(
+        default=64, ge=0, description="Most large uploads of one tenant at once; 0: no limit."
+    )
+    max_backlog_items: int = Field(
+        default=20_000_000, ge=0, description="Most images of all tenants that wait to be read; 0: no limit."
+    )
+
+    # --- what the API lets in (api)
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated "
+        "by commas.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the API with a key, such as `https://forms.example.com`, separated "
+        "by commas.",
+    )
+    hsts_s: int = Field(
+        default=31_536_000, ge=0, description="`max-age` of HSTS in answers over https; 0: not sent."
+    )
+    header_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds until a request's head must be here."
+    )
+    max_header_bytes: int = Field(default=32 * 1024, description="Largest head of a request.")
+    max_header_count: int = Field(default=100, description="Most header lines of a request.")
+    max_url_bytes: int = Field(default=8192, description="Longest address of a request.")
+    upload_max_s: float = Field(
+        default=7200.0, gt=0, description="Seconds until a request's body must be here."
+    )
+    upload_min_bytes_s: int = Field(
+        default=512,
+        ge=0,
+        description="Bytes a second that a body must bring on average, after the idle time.",
+    )
+    send_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds that a reader may leave 64 KiB of an answer unread."
+    )
+    keep_alive_s: float = Field(default=30.0, gt=0, description="Seconds that an idle connection is kept.")
+    max_connections: int = Field(default=12_000, ge=0, description="Most connections at once; 0: no limit.")
+    max_connections_per_address: int = Field(
+        default=2000, ge=0, description="Most of them from one address, trusted proxies apart; 0: no limit."
+    )
+
     # --- workers
     engine: str = Field(default="auto", description="`auto`, `openvino`, `onnxruntime` or `torch`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`.")
