@@ -32,7 +32,7 @@ class Need:
 
 
 def need(scope: Scope) -> Any:
-    """Return the dependency of one scope, to be written as `caller: Annotated[Caller, need("read")]`."""
+    """Give a route its caller, who has this scope."""
     return Depends(Need(scope))
 
 
