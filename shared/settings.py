@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -167,6 +167,33 @@ class Settings(BaseSettings):
         default=2000, ge=0, description="Most of them from one address, trusted proxies apart; 0: no limit."
     )
 
+    # --- keys and sign-in (api)
+    bootstrap_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The first API key, made at the start while there is none: scope `admin`, tenant `default`; "
+        "`inkqueue keys generate` draws one.",
+    )
+    public_url: str = Field(
+        default="",
+        description="Address under which people reach the service, as `https://ink.example.org`; with https the "
+        "cookie of a sign-in is for https only.",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Further names under which an open service may be asked, separated by commas: `host` or "
+        "`host:port`; `*` is any, for where no browser comes. Loopback names always may.",
+    )
+    loopback_metrics: bool = Field(
+        default=True,
+        description="Metrics and the details of `/readyz` need no key on this machine itself, if no proxy is between.",
+    )
+    session_idle_s: float = Field(
+        default=12 * 3600.0, gt=0, description="Seconds without a look after which a sign-in ends."
+    )
+    session_max_s: float = Field(
+        default=7 * 86400.0, gt=0, description="Seconds after which a sign-in ends in any case."
+    )
+
     # --- workers
     engine: str = Field(default="auto", description="`auto`, `openvino`, `onnxruntime` or `torch`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or `cuda`.")
@@ -207,6 +234,18 @@ class Settings(BaseSettings):
     )
     worker_gone_s: float = Field(
         default=15.0, description="Seconds without a heartbeat until a worker counts as gone."
+    )
+
+    # --- webhooks (api, steward)
+    webhook_allowed_hosts: str = Field(
+        default="",
+        description="Hosts that webhooks may call by http as well and although they are not public, separated by "
+        "commas: `host`, `host:port`, `*.example.org`, `10.0.0.5`, `[::1]:9000`.",
+    )
+    webhook_ports: str = Field(default="443,8443", description="Ports that webhooks to other hosts may have.")
+    webhook_ca_file: str = Field(
+        default="",
+        description="PEM file of further certificate authorities that webhooks trust; empty: the usual ones only.",
     )
 
     # --- S3 (the usual AWS_… variables give the credentials)
