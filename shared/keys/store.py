@@ -1,0 +1,155 @@
+"""All queries on API keys. Rows are never removed: a revoked key still says that this service is not open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.db import Database
+from shared.errors import NotFound
+from shared.keys.rules import checked_name, checked_scopes, checked_tenant
+from shared.keys.text import KeyText, new_key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key as its tenant sees it; nothing of the secret is in it."""
+
+    id: UUID
+    tenant: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    expired: bool
+
+    @property
+    def state(self) -> str:
+        """Return `active`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expired else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What is needed to judge a request; `left_s` is the life that is left by the database's clock, None for ever."""
+
+    id: UUID
+    tenant: str
+    digest: bytes = field(repr=False)
+    scopes: list[str]
+    left_s: float | None
+
+
+def create_key(
+    db: Database, tenant: str, scopes: Sequence[str], name: str, lifetime_s: float | None = None
+) -> tuple[KeyView, KeyText]:
+    """Make a key, and its tenant if that is new; the text is returned once and never again.
+
+    Raises:
+        InvalidRequest: tenant, scopes, name or lifetime is none that may be.
+    """
+    values = {
+        "tenant": checked_tenant(tenant),
+        "scopes": checked_scopes(scopes),
+        "name": checked_name(name),
+        "life": lifetime_s,
+    }
+    key = new_key()
+
+    def work(connection: sa.Connection) -> KeyView:
+        connection.execute(_TENANT, values)
+        row = connection.execute(_INSERT, values | {"prefix": key.prefix, "hash": key.digest}).one()
+        return KeyView(**row._mapping)
+
+    return db.run(work), key
+
+
+def list_keys(db: Database, tenant: str | None = None) -> list[KeyView]:
+    """Return the keys of a tenant, of all tenants for None, newest first."""
+    with db.statement() as connection:
+        rows = connection.execute(_LIST, {"tenant": tenant})
+        return [KeyView(**row._mapping) for row in rows]
+
+
+def revoke_key(db: Database, tenant: str | None, key_id: UUID) -> KeyView:
+    """Revoke a key and end its sessions; again is the same.
+
+    Raises:
+        NotFound: there is none of this id, or it is another tenant's (None: any tenant's).
+    """
+
+    def work(connection: sa.Connection) -> KeyView:
+        row = connection.execute(_REVOKE, {"id": key_id, "tenant": tenant}).one_or_none()
+        if row is None:
+            raise NotFound("There is no key with this id.")
+        connection.execute(_END_SESSIONS, {"id": key_id})
+        return KeyView(**row._mapping)
+
+    return db.run(work)
+
+
+def key_of_prefix(db: Database, prefix: str) -> UUID | None:
+    """Return the id of the key with this public part, `ik_…`."""
+    with db.statement() as connection:
+        return connection.execute(_ID, {"prefix": prefix}).scalar_one_or_none()
+
+
+def find_key(db: Database, prefix: str) -> KnownKey | None:
+    """Return the key with this public part if it is neither revoked nor expired."""
+    with db.statement() as connection:
+        row = connection.execute(_FIND, {"prefix": prefix}).one_or_none()
+    return None if row is None else KnownKey(**row._mapping)
+
+
+def any_key(db: Database) -> bool:
+    """Tell whether a key was ever made here, revoked and expired ones included."""
+    with db.statement() as connection:
+        return bool(connection.execute(_ANY).scalar_one())
+
+
+def note_use(db: Database, ids: Collection[UUID]) -> None:
+    """Write down that these keys were used just now; at most once a minute each, whoever asks."""
+    with db.statement() as connection:
+        connection.execute(_USED, {"ids": list(ids)})
+
+
+_VIEW = (
+    "id, tenant, name, prefix, scopes, created_at, expires_at, last_used_at, revoked_at,"
+    " coalesce(expires_at <= clock_timestamp(), false) AS expired"
+)
+_TENANT = sa.text("INSERT INTO tenants (id) VALUES (:tenant) ON CONFLICT DO NOTHING")
+_INSERT = sa.text(
+    f"""INSERT INTO api_keys (tenant, name, prefix, hash, scopes, expires_at)
+    VALUES (:tenant, :name, :prefix, :hash, :scopes,
+        clock_timestamp() + CAST(:life AS double precision) * interval '1 second')
+    RETURNING {_VIEW}"""
+)
+_LIST = sa.text(
+    f"""SELECT {_VIEW} FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant ORDER BY id DESC"""
+)
+_REVOKE = sa.text(
+    f"""UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())
+    WHERE id = :id AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) RETURNING {_VIEW}"""
+)
+_END_SESSIONS = sa.text("DELETE FROM sessions WHERE key_id = :id")
+_ID = sa.text("SELECT id FROM api_keys WHERE prefix = :prefix")
+_FIND = sa.text(
+    """SELECT id, tenant, hash AS digest, scopes,
+        CAST(extract(epoch FROM expires_at - clock_timestamp()) AS double precision) AS left_s
+    FROM api_keys WHERE prefix = :prefix AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > clock_timestamp())"""
+)
+_ANY = sa.text("SELECT EXISTS (SELECT FROM api_keys)")
+_USED = sa.text(
+    """UPDATE api_keys SET last_used_at = clock_timestamp() WHERE id = ANY(:ids)
+    AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')"""
+)
