@@ -105,16 +105,13 @@ APPLY = """locked AS MATERIALIZED (
         finished_at = CASE WHEN n.complete THEN clock_timestamp() END,
         results_expire_at = CASE WHEN n.complete
             THEN clock_timestamp() + CAST(:ttl AS double precision) * interval '1 second' END
-    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version, j.tenant, j.webhook, j.finished_at,
+    FROM summed n WHERE j.id = n.id RETURNING j.id, j.status, j.version,
         extract(epoch FROM j.finished_at - j.created_at)::double precision AS seconds
-    ), told AS (
-        INSERT INTO webhook_deliveries (tenant, job_id, event, url)
-        SELECT tenant, id, 'job.completed', webhook ->> 'url' FROM changed
-        WHERE finished_at IS NOT NULL AND webhook IS NOT NULL)
+    )
 """
 """The rest of a statement whose CTE `t` holds a row of counts a job: lock the jobs in order, add, end what is complete.
 
-Its last part is open: a SELECT from `changed` follows.
+Its last part is open: a SELECT from `changed` follows. Webhooks are told by a trigger on `jobs`, in this transaction.
 """
 _ADD = sa.text(
     f"""WITH t AS MATERIALIZED (
