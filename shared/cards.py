@@ -56,7 +56,15 @@ class FeatureCard(TypedDict):
     """
 
     name: Literal[
-        "certainty", "margin", "no_junk", "energy", "usual_ink", "usual_stroke", "few_pieces", "clear_border"
+        "certainty",
+        "margin",
+        "no_junk",
+        "energy",
+        "usual_ink",
+        "usual_stroke",
+        "few_pieces",
+        "clear_border",
+        "little_dropped",
     ]
     centre: Annotated[float, Field(strict=True, ge=-1e3, le=1e3)]
     scale: Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]

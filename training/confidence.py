@@ -25,7 +25,7 @@ from training.logistic import fit_signed
 from training.thresholds import TARGETS, threshold_table
 
 FOLDS = 5
-FEATURES = ("certainty", "margin", "no_junk", "usual_stroke", "few_pieces", "clear_border")
+FEATURES = ("certainty", "margin", "no_junk", "usual_stroke", "few_pieces", "clear_border", "little_dropped")
 """Not `usual_ink`: how much of its picture a digit fills tells how it was cut out, not how it is written.
 Not `energy`: on held-out writers it ranks clean answers worse than certainty and margin without it."""
 Logits = NDArray[np.float32]

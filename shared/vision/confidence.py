@@ -28,6 +28,7 @@ MEASURES = {
     "usual_stroke": "stroke_width",
     "few_pieces": "components",
     "clear_border": "edge_contact",
+    "little_dropped": "dropped",
 }
 """Features of the picture, and the measure of its `quality` that each is drawn from."""
 NAMES = (*NETWORK, *MEASURES)
@@ -128,7 +129,7 @@ def _transformed(name: str, measured: Values) -> Values:
     match name:
         case "few_pieces":
             return -np.log(np.maximum(measured, 1.0))
-        case "clear_border":
+        case "clear_border" | "little_dropped":
             return -np.sqrt(np.maximum(measured, 0.0))
         case _:
             return np.log(np.maximum(measured, 1e-4))

@@ -206,8 +206,14 @@ def test_an_unusual_picture_lowers_confidence_but_not_without_end(tmp_path: Path
     feature = {"name": name, "centre": 0.0, "scale": 0.1, "weight": 1.0}
     chosen = package(tmp_path, confidence={"bias": 0.0, "features": [feature]})
     usual, odd, odder = (
-        answer(chosen, row(_7=5), Prepared(IMAGE, (), Quality(share, width, pieces, contact)))
-        for share, width, pieces, contact in ((1, 1, 1, 0), (0.3, 4, 2, 0.2), (1e-9, 1e9, 900, 1.0))
+        answer(
+            chosen, row(_7=5), Prepared(IMAGE, (), Quality(share, width, pieces, contact, dropped=dropped))
+        )
+        for share, width, pieces, contact, dropped in (
+            (1, 1, 1, 0, 0),
+            (0.3, 4, 2, 0.2, 0.2),
+            (1e-9, 1e9, 900, 1.0, 1.0),
+        )  # fmt: skip
     )
 
     assert usual.confidence[0] == pytest.approx(0.5)
