@@ -213,7 +213,7 @@ def test_an_unusual_picture_lowers_confidence_but_not_without_end(tmp_path: Path
             (1, 1, 1, 0, 0),
             (0.3, 4, 2, 0.2, 0.2),
             (1e-9, 1e9, 900, 1.0, 1.0),
-        )  # fmt: skip
+        )
     )
 
     assert usual.confidence[0] == pytest.approx(0.5)
