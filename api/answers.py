@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from api.catalogue import Catalogue
-from api.render import etag, job_document
+from api.render import etag
+from shared.catalogue import Catalogue
+from shared.documents import job_document
 from shared.jobs.read import JobView
 
 RETRY_S = 1

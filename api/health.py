@@ -11,8 +11,8 @@ from concurrent.futures import Future
 import psycopg
 import redis
 
-from api.catalogue import Catalogue
 from shared.blobs import Blobs
+from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs.workers import WorkerView, live_workers, serves

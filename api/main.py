@@ -15,7 +15,6 @@ from starlette.staticfiles import StaticFiles
 
 from api import openapi, problems
 from api.backlog import Backlog
-from api.catalogue import Catalogue
 from api.health import Probes
 from api.intake import Intake
 from api.outermost import Outermost
@@ -26,6 +25,7 @@ from api.tickets import Tickets
 from api.waiters import Waiters
 from shared import lanes
 from shared.blobs import open_blobs
+from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.settings import Settings, get_settings
 

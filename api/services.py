@@ -11,13 +11,13 @@ import redis
 from fastapi import Depends, Request
 
 from api.backlog import Backlog
-from api.catalogue import Catalogue
 from api.health import Probes
 from api.intake import Intake
 from api.submission import Submissions
 from api.tickets import Tickets
 from api.waiters import Waiters
 from shared.blobs import Blobs
+from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.settings import Settings
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from api.catalogue import Catalogue
 from api.options import Options
 from api.stash import PACK_NAME, Stash, StashedFile
 from shared.archive import ArchiveLimits, read_directory
 from shared.blobs import Blobs
+from shared.catalogue import Catalogue
 from shared.contracts import PRIORITIES, NewInput, NewJob
 from shared.db import Database
 from shared.errors import (

@@ -14,12 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from api.auth import Reader
-from api.ids import parse_job_id
 from api.openapi import problems
-from api.render import job_document
 from api.routes.jobs import JobId
 from api.services import Caller, Parts, Services
+from shared.documents import job_document
 from shared.errors import InkqueueError
+from shared.ids import parse_job_id
 from shared.jobs.read import JobView, get_job
 
 router = APIRouter(tags=["jobs"])

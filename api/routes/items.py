@@ -10,7 +10,6 @@ from starlette.responses import Response, StreamingResponse
 
 from api.answers import Json
 from api.auth import Reader
-from api.ids import parse_job_id
 from api.openapi import problems
 from api.originals import is_page, open_original
 from api.render import item_document
@@ -19,6 +18,7 @@ from api.schemas import Item
 from api.services import Parts
 from api.views import rendered
 from shared.errors import Gone, InvalidRequest, NotFound
+from shared.ids import parse_job_id
 from shared.jobs.read import get_job
 from shared.jobs.results import read_item
 from shared.status import ItemStatus

@@ -13,13 +13,14 @@ from starlette.responses import Response
 
 from api.answers import Json, job_answer, job_headers
 from api.auth import Reader, Submitter
-from api.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from api.openapi import problems
 from api.options import MOST_WAIT_S, Text
-from api.render import job_document, summary_document
+from api.render import summary_document
 from api.routes.submit import sound_key
 from api.schemas import Job, JobList, JobSummary
 from api.services import Parts
+from shared.documents import job_document
+from shared.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
 from shared.jobs.remove import delete_job
 from shared.jobs.retry import retry_job

@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from api.answers import Json
 from api.auth import Admin, Reader
-from api.catalogue import Catalogue
 from api.openapi import problems
-from api.render import time_text
 from api.schemas import Model, ModelList, TemplateList, WorkerList
 from api.services import Parts, Services
+from shared.catalogue import Catalogue
+from shared.documents import time_text
 from shared.errors import InkqueueError, InvalidRequest, NotFound, UnknownModel
 from shared.jobs.workers import WorkerView, live_workers, serves
 from shared.packages import ModelPackage

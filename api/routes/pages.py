@@ -7,13 +7,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import pages
 from api.auth import Reader, Submitter
-from api.ids import job_id_text, parse_job_id
 from api.problems import request_id_of, status_of
-from api.render import job_document
 from api.routes.submit import receive
 from api.services import Parts
 from api.submission import Circumstances
+from shared.documents import job_document
 from shared.errors import InkqueueError
+from shared.ids import job_id_text, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
 
 router = APIRouter(include_in_schema=False)

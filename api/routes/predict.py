@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from api.answers import Json
 from api.auth import Submitter
-from api.ids import job_id_text
 from api.openapi import SUBMIT_BODY, problems
 from api.options import Options
 from api.problems import request_id_of
@@ -23,6 +22,7 @@ from api.services import Caller, Parts, Services
 from api.stash import Stash
 from api.submission import Circumstances
 from shared.errors import ITEM_ERRORS, InvalidRequest, ModelError, NotFound, QueueFull, TimedOut, Unavailable
+from shared.ids import job_id_text
 from shared.jobs.predict import PredictView, read_prediction
 from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.submit import Submitted

@@ -15,7 +15,6 @@ from api import exports
 from api.accept import negotiate
 from api.answers import Json
 from api.auth import Reader
-from api.ids import job_id_text, parse_job_id
 from api.openapi import problems
 from api.options import Text
 from api.render import item_document
@@ -23,6 +22,7 @@ from api.routes.jobs import JobId
 from api.schemas import Results
 from api.services import Parts
 from shared.errors import JobActive
+from shared.ids import job_id_text, parse_job_id
 from shared.jobs.read import get_job
 from shared.jobs.results import ItemFilter, ItemView, ResultPage, read_page
 from shared.status import Decision, ItemStatus

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from api.answers import Json, job_answer
 from api.auth import Submitter
-from api.ids import job_id_text
 from api.openapi import SUBMIT_BODY, problems
 from api.options import preferred_wait
 from api.problems import request_id_of
@@ -25,6 +24,7 @@ from api.services import Caller, Parts, Services
 from api.stash import Stash
 from api.submission import Circumstances
 from shared.errors import InvalidRequest
+from shared.ids import job_id_text
 from shared.jobs.read import JobView, get_job
 from shared.jobs.results import read_page
 from shared.jobs.submit import Submitted

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.catalogue import Catalogue
+from shared.catalogue import Catalogue
 from shared.packages import CARD, SHIPPED
 from shared.settings import Settings
 from tests.api.conftest import serving
