@@ -38,6 +38,21 @@ api_keys = sa.Table(
     sa.Column("expires_at", _at),
     sa.Column("last_used_at", _at),
     sa.Column("revoked_at", _at),
+    sa.Index("api_keys_prefix", "prefix", unique=True),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True, server_default=_uuid7),
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("key_id", pg.UUID, sa.ForeignKey("api_keys.id"), nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("created_at", _at, nullable=False, server_default=_now),
+    sa.Column("expires_at", _at, nullable=False),
+    sa.Column("last_seen_at", _at, nullable=False, server_default=_now),
+    sa.Index("sessions_key", "key_id"),
+    sa.Index("sessions_expiry", "expires_at"),
 )
 
 job_transitions = sa.Table(
