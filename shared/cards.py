@@ -26,6 +26,9 @@ Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 """A whole number that every reader of JSON holds exactly."""
 Size = Annotated[int, Field(gt=0, lt=2**31)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+"""What is written into every item that reads so, and into every cell of a spreadsheet."""
 
 
 class InputCard(TypedDict):
@@ -108,12 +111,12 @@ class ThresholdRow(TypedDict):
     `coverage_by_kind` tells the share accepted of clean pictures, worn ones and so on.
     """
 
-    target_error: Finite
-    threshold: Finite
-    coverage: Finite
+    target_error: Share
+    threshold: Share
+    coverage: Share
     accepted: Count
     errors: Count
-    error_upper: Finite
+    error_upper: Share
     certified: bool
     design_effect: NotRequired[Finite]
     coverage_by_kind: NotRequired[dict[str, Finite]]
@@ -147,7 +150,7 @@ class ModelCard(TypedDict):
     name: str
     version: str
     description: str
-    labels: Annotated[list[str], Field(min_length=1)]
+    labels: Annotated[list[Label], Field(min_length=1)]
     outputs: list[str]
     input: InputCard
     preparation: PreparationCard

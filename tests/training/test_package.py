@@ -142,6 +142,12 @@ def test_the_commands_make_a_package_from_data_alone(mnist: Path, tmp_path: Path
     assert {("accuracy", "MNIST test"), ("mean_accuracy_of_seeds", "MNIST test")} <= named
     assert "training_minutes" in {name for name, _ in named}
     assert package.card["training"]["seed"] == 2
+    typed = package.card["training"]["command"]
+    assert typed.startswith(
+        "python -m training train --data-dir data/mnist --seeds 2 --epochs 1 --teachers 1"
+    )
+    assert "--stock 0.0005" in typed
+    assert "--recipe" in typed
     assert "student of seed 2" in package.card["training"]["protocol"]
     verify(package)
     assert (tmp_path / "files" / "model.pt2").is_file()

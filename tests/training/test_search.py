@@ -186,6 +186,16 @@ def test_the_command_says_how_to_train_what_it_found(tmp_path: Path) -> None:
     assert "has other base" in re.sub(r"[\s│]+", " ", again.stderr)
 
 
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_at_once(tmp_path: Path, device: str) -> None:
+    """The option is blamed before any picture is read or drawn."""
+    done = CliRunner().invoke(app, ["search", "--device", device, "--data-dir", str(tmp_path / "none")])
+
+    assert done.exit_code == 2
+    assert "--device" in done.stderr
+    assert "say cpu" in re.sub(r"[\s│]+", " ", done.stderr)
+
+
 def test_a_recipe_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Recipe and augmentation survive the file; a part of one means the rest as usual."""
     way = Way(Recipe(epochs=7, widths=(8, 8, 8, 8, 8)), Augmentation().scaled(0.7))

@@ -23,6 +23,7 @@ from training.network import DigitNet, fold
 from training.package import AlreadyThereError, Origin, make_package
 from training.recipes import read_way
 from training.samples import make_samples
+from training.search import BEST
 
 app = typer.Typer()
 Seeds = Annotated[int, typer.Option("--seeds", help="Number of students: seeds 1, 2, …", min=1)]
@@ -85,6 +86,22 @@ def _course(recipe: Path | None, epochs: int | None, teachers: int | None) -> Co
     return course if teachers is None else replace(course, teachers=teachers)
 
 
+def _unusual(course: Course) -> str:
+    """Return the options that make this course out of the usual one, as they are typed."""
+    usual, given = Course(), []
+    if course.student.epochs != usual.student.epochs:
+        given.append(f"--epochs {course.student.epochs}")
+    if course.teachers != usual.teachers:
+        given.append(f"--teachers {course.teachers}")
+    if course.stock != usual.stock:
+        given.append(f"--stock {course.stock.scenes / usual.stock.scenes:g}")
+    if course.split_seed != usual.split_seed:
+        given.append(f"--seed {course.split_seed}")
+    if (course.augmentation, course.student.widths) != (usual.augmentation, usual.student.widths):
+        given.append(f"--recipe {BEST}")
+    return "".join(f" {option}" for option in given)
+
+
 @contextmanager
 def _refusing(
     option: str, kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError)
@@ -136,7 +153,7 @@ def package(
     for other in every:
         _graduate(school, other)
     measured = [mean_of_seeds(school, every, data.load(data_dir, "test")), training_minutes(school, seed)]
-    command = f"python -m training train --data-dir {DATA_DIR} --seeds {seeds}"
+    command = f"python -m training train --data-dir {DATA_DIR} --seeds {seeds}{_unusual(school.course)}"
     teachers = school.course.teachers
     protocol = PROTOCOL.format(seed=seed, taught=TAUGHT.format(teachers=teachers) if teachers else "")
     origin = Origin(version, replace(school.course.student, seed=seed), command, protocol, measured)

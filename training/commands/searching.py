@@ -50,6 +50,7 @@ def search(
     Recipes are judged on writers held out from training, on their digits as they are and on pages.
     """
     torch.set_num_threads(threads)
+    _check_device(device)
     plan = Plan(trials, Recipe(epochs=epochs, seed=seed), parameters=parameters, products=products)
     try:
         if download:
@@ -64,6 +65,15 @@ def search(
     write_study(found, study)
     typer.echo((study / "trials.md").read_text(encoding="utf-8"))
     typer.echo(best_command(study, data_dir, Course().student.epochs))
+
+
+def _check_device(device: str | None) -> None:
+    """Refuse a device that torch does not know or that is not here, before any picture is drawn."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        known = f"torch cannot compute on {device!r} here; leave it out, or say cpu, cuda or cuda:N"
+        raise typer.BadParameter(known, param_hint="--device") from error
 
 
 def _material(data_dir: Path, folder: Path, sizes: tuple[int, int], seed: int) -> Material:
