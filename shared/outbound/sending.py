@@ -17,6 +17,8 @@ from shared.outbound.urls import WebUrl, parse
 
 KEEP_ALIVE_S = 5.0
 MOST_KEPT = 100
+STEP_S = 20.0
+"""Seconds of silence after which a request without limits of its own is given up."""
 
 # The sender decides on the connection and its target; answers are never unpacked, so a few bytes stay a few bytes.
 _OURS = {b"host", b"accept-encoding", b"cookie", b"proxy-authorization", b"upgrade", b"connection"}
@@ -84,7 +86,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             _url(found),
             headers=_headers(request, found),
             content=request.stream,
-            extensions={"timeout": request.extensions.get("timeout", {})},
+            extensions={"timeout": self._limits(request)},
         )
         with _as_httpx():
             answer = await self._pool.handle_async_request(asked)
@@ -92,6 +94,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             answer.status, headers=kept, stream=_Body(answer), extensions=dict(answer.extensions)
         )
+
+    def _limits(self, request: httpx.Request) -> dict[str, float]:
+        """Return the caller's time limits; a missing one becomes ours, and connecting has ours in any case."""
+        asked = request.extensions.get("timeout", {})
+        limits = {kind: asked.get(kind) or STEP_S for kind in ("connect", "read", "write", "pool")}
+        return {**limits, "connect": min(limits["connect"], self._policy.connect_s)}
 
     async def aclose(self) -> None:
         """Close every connection."""
