@@ -19,6 +19,7 @@ class InkqueueError(Exception):
     title = "Internal error"
     default = "Something went wrong on our side. The request id helps us to find out what."
     retryable = False
+    retry_after_s = 1
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or self.default

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         default=False, description="Limit rates without keys too, each address by itself."
     )
     rate_limit_redis_s: float = Field(
-        default=0.05, description="Seconds that a request waits for Redis before this process counts alone."
+        default=0.2, description="Seconds that a request waits for Redis before this process counts alone."
     )
     quota_open_jobs: int = Field(
         default=10_000, ge=0, description="Most jobs of one tenant that have not ended; 0: no limit."
@@ -246,6 +246,30 @@ class Settings(BaseSettings):
     webhook_ca_file: str = Field(
         default="",
         description="PEM file of further certificate authorities that webhooks trust; empty: the usual ones only.",
+    )
+
+    webhook_schedule_s: str = Field(
+        default="0,5,300,1800,7200,18000,36000,50400,72000,86400",
+        description="Seconds before each try of a webhook, the first included; their number is that of the tries.",
+    )
+    webhook_jitter: float = Field(
+        default=0.1, description="Share by which the wait before a further try may be longer or shorter."
+    )
+    webhook_timeout_s: float = Field(default=20.0, description="Seconds that one try may take in all.")
+    webhook_lease_s: float = Field(
+        default=45.0,
+        description="Seconds after which another steward sends what one that was lost had begun to send; at least five "
+        "more than a try may take.",
+    )
+    webhook_poll_s: float = Field(default=0.2, description="Seconds between two looks for webhooks that are due.")
+    webhook_concurrency: int = Field(
+        default=1000, description="Most tries under way at once in one steward; each may hold a connection."
+    )
+    webhook_overlap_s: float = Field(
+        default=86400.0, description="Seconds that the old secret signs too after a rotation."
+    )
+    webhook_log_s: float = Field(
+        default=30 * 86400.0, description="Seconds that a delivery stays in the log; then it is removed."
     )
 
     # --- S3 (the usual AWS_… variables give the credentials)

@@ -87,7 +87,7 @@ def test_a_defect_tells_nothing_about_the_inside() -> None:
     def boom() -> None:
         raise RuntimeError("SELECT secret FROM /etc/passwd")
 
-    app.add_middleware(Outermost)
+    app.add_middleware(Outermost, settings=Settings())
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
