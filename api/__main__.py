@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import sys
 from types import FrameType
 
@@ -11,22 +10,32 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.main import create_app
+from api.origins import is_loopback
 from api.protocol import Protocol
+from shared.db import Database
+from shared.errors import Unavailable
+from shared.keys.bootstrap import BootstrapRefused, checked_bootstrap
+from shared.keys.store import any_key
 from shared.logs import configure_logs
 from shared.settings import Settings, get_settings
 
 GRACE_S = 10
 KEEP_ALIVE_S = 30
 BACKLOG = 2048
+NO_KEYS = """The service has no API keys and would be open to everybody who reaches {host}. Either
+  make a key:         inkqueue keys create --name admin --scopes admin
+  or give the first:  export INKQUEUE_BOOTSTRAP_KEY=$(inkqueue keys generate)
+  or stay at home:    export INKQUEUE_HOST=127.0.0.1
+  or, where something else keeps strangers out:  export INKQUEUE_ALLOW_OPEN=true"""
 
 
 def main() -> int:
     """Serve until a signal comes."""
     settings = get_settings()
     configure_logs(settings.log_level, settings.log_format)
-    refusal = refuse_open(settings)
-    if refusal:
-        print(refusal, file=sys.stderr)
+    refused = refusal(settings)
+    if refused:
+        print(refused, file=sys.stderr)
         return 2
     app = create_app(settings)
     config = uvicorn.Config(
@@ -63,24 +72,30 @@ class Server(uvicorn.Server):
             services.waiters.let_go()
 
 
+def refusal(settings: Settings) -> str | None:
+    """Return why the service may not start like this, None when it may."""
+    first = settings.bootstrap_key.get_secret_value()
+    try:
+        if first:
+            checked_bootstrap(first)
+    except BootstrapRefused as error:
+        return error.detail
+    return None if first else refuse_open(settings)
+
+
 def refuse_open(settings: Settings) -> str | None:
-    """Return why this address may not be listened on, None when it may."""
+    """Return why this address may not be listened on without a first key, None when it may."""
     if settings.allow_open or is_loopback(settings.host):
         return None
-    return (
-        f"The service has no API keys and would be open to everybody who reaches {settings.host}. Listen on 127.0.0.1,"
-        " or set INKQUEUE_ALLOW_OPEN=true where something else keeps strangers out."
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
+    db = Database(settings.sqlalchemy_url, "tool", 1)
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        return None if any_key(db) else NO_KEYS.format(host=settings.host)
+    except Unavailable as error:
+        return (
+            f"Whether there are API keys cannot be found out, so {settings.host} stays shut: {error.detail}"
+        )
+    finally:
+        db.close()
 
 
 if __name__ == "__main__":

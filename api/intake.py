@@ -29,6 +29,7 @@ from shared.sniff import CONTENT_TYPES, Kind
 BLOCK = 1024 * 1024
 BLOCK_S = 1.0
 """A slow upload hands over what it has this often, so that its rows are touched."""
+CSRF_FIELD = "csrf"
 OWN_QUERY = frozenset({"dry_run"})
 RAW_TYPES = frozenset(CONTENT_TYPES) | {"application/octet-stream", "application/x-zip-compressed"}
 
@@ -40,6 +41,7 @@ class Taken:
     """A body that is all here: its files are in the stash."""
 
     options: Options
+    csrf: str | None = None
 
 
 class Intake:
@@ -53,8 +55,11 @@ class Intake:
         self._settings = settings
         self._limiter = anyio.CapacityLimiter(threads)
 
-    async def take(self, request: Request, stash: Stash) -> Taken:
+    async def take(self, request: Request, stash: Stash, *, form: bool = False) -> Taken:
         """Read the whole body into the stash; the caller abandons the stash when this fails.
+
+        Args:
+            form: a page's form, which has the field `csrf` beside the options.
 
         Raises:
             UnsupportedMediaType: no content type that can be submitted.
@@ -70,7 +75,7 @@ class Intake:
         kind = header.split(";")[0].strip().lower()
         query = [pair for pair in request.query_params.multi_items() if pair[0] not in OWN_QUERY]
         if kind == "multipart/form-data":
-            return await self._multipart(request, stash, header, query)
+            return await self._multipart(request, stash, header, query, form)
         if kind == "application/json":
             return await self._json(request, stash, query)
         if kind in RAW_TYPES:
@@ -81,7 +86,7 @@ class Intake:
         raise UnsupportedMediaType(f"A body of this Content-Type cannot be submitted. Known are: {known}.")
 
     async def _multipart(
-        self, request: Request, stash: Stash, header: str, query: list[tuple[str, str]]
+        self, request: Request, stash: Stash, header: str, query: list[tuple[str, str]], form: bool
     ) -> Taken:
         from_pairs(query, "query")
         reader = MultipartReader(header, stash, self._settings.max_zip_members)
@@ -89,14 +94,17 @@ class Intake:
             await self.in_thread(partial(_feed, reader.feed, stash, block))
         reader.close()
         await self.in_thread(stash.finish)
-        return Taken(from_pairs([*query, *reader.fields], "body"))
+        tokens = [value for name, value in reader.fields if form and name == CSRF_FIELD]
+        fields = [field for field in reader.fields if not (form and field[0] == CSRF_FIELD)]
+        csrf = tokens[0] if len(tokens) == 1 else None
+        return Taken(from_pairs([*query, *fields], "body"), csrf)
 
     async def _json(self, request: Request, stash: Stash, query: list[tuple[str, str]]) -> Taken:
+        said = from_pairs(query, "query").model_dump(exclude_unset=True)
         body = b"".join([b async for b in self._blocks(request, self._settings.max_json_bytes)])
         given = await self.in_thread(partial(read_json, body, stash, self._settings.max_zip_members))
         await self.in_thread(stash.finish)
-        from_pairs(query, "query")
-        return Taken(from_json(dict(query) | given))
+        return Taken(from_json(said | given))
 
     async def _raw(self, request: Request, stash: Stash, kind: str, query: list[tuple[str, str]]) -> Taken:
         options = from_pairs(query, "query")

@@ -15,10 +15,15 @@ from starlette.staticfiles import StaticFiles
 
 from api import openapi, problems
 from api.backlog import Backlog
+from api.gate import Gate
 from api.health import Probes
 from api.intake import Intake
+from api.keyring import Keyring
+from api.limits import RateLimits
+from api.origins import Origins, is_loopback
 from api.outermost import Outermost
-from api.routes import events, health, items, jobs, models, pages, predict, results, submit
+from api.routes import errors_page, events, health, items, jobs, models, pages, predict, results, sign_in, submit
+from api.scopes import scopes_of
 from api.services import Services
 from api.submission import Submissions
 from api.tickets import Tickets
@@ -51,11 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services = build_services(chosen)
         app.state.services = services
         services.tickets.start()
+        services.keyring.start()
         await services.waiters.start()
         try:
             yield
         finally:
             await services.waiters.close()
+            await services.keyring.close()
+            await services.limits.close()
             await anyio.to_thread.run_sync(close_services, services)
 
     app = FastAPI(
@@ -70,10 +78,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     problems.install(app)
-    for module in (submit, jobs, results, items, events, predict, models, health, pages):
+    for module in (submit, jobs, results, items, events, predict, models, health, pages, sign_in, errors_page):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Outermost)
+    app.add_middleware(Gate)
+    app.add_middleware(Outermost, settings=chosen)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     return app
 
@@ -107,6 +116,9 @@ def build_services(settings: Settings) -> Services:
         probes=Probes(settings, db, blobs, catalogue),
         exporting=anyio.CapacityLimiter(LONG_THREADS),
         retrying=anyio.CapacityLimiter(LONG_THREADS),
+        limits=RateLimits(settings),
+        keyring=Keyring(db, settings, closed=not (settings.allow_open or is_loopback(settings.host))),
+        origins=Origins(settings),
     )
 
 
@@ -129,5 +141,5 @@ def _document(app: FastAPI) -> dict[str, Any]:
             license_info=app.license_info,
             routes=app.routes,
         )
-        app.openapi_schema = openapi.with_problems(document)
+        app.openapi_schema = openapi.completed(document, scopes_of(app))
     return app.openapi_schema

@@ -15,22 +15,45 @@ DOCS_POLICY = (
 )
 
 
-def page(title: str, body: str, refresh_s: int | None = None) -> str:
-    """Put a page together; `body` is HTML already."""
+def page(title: str, body: str, refresh_s: int | None = None, csrf: str | None = None) -> str:
+    """Put a page together; `body` is HTML already, `csrf` the token of a person who signed in."""
     refresh = f'<meta http-equiv="refresh" content="{refresh_s}">' if refresh_s else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'{refresh}<title>{escape(title)}</title><link rel="stylesheet" href="/static/plain.css"></head><body>'
         '<header><a href="/">inkqueue</a> <nav><a href="/docs">API reference</a> <a href="/v1/models">Models</a>'
-        f"</nav></header><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+        f"</nav>{sign_out(csrf)}</header><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
 
 
-def home(jobs: list[dict[str, Any]]) -> str:
+def hidden(csrf: str | None) -> str:
+    """Return the field that proves a form to be ours; nothing where nobody signed in."""
+    return f'<input type="hidden" name="csrf" value="{escape(csrf)}">' if csrf else ""
+
+
+def sign_out(csrf: str | None) -> str:
+    """Return the button that ends a session, if there is one."""
+    form = f'<form method="post" action="/sign-out">{hidden(csrf)}<button>Sign out</button></form>'
+    return form if csrf else ""
+
+
+def sign_in(back: str, problem: str = "") -> str:
+    """Return the page that asks for a key."""
+    told = f'<p role="alert"><strong>{escape(problem)}</strong></p>' if problem else ""
+    form = (
+        f'<form method="post" action="/sign-in"><input type="hidden" name="next" value="{escape(back)}">'
+        '<p><label>API key <input type="password" name="key" required autofocus autocomplete="current-password"'
+        ' maxlength="200" spellcheck="false"></label> <button>Sign in</button></p></form>'
+    )
+    return page("Sign in", f"{told}{form}<p>Keys are made with <code>inkqueue keys create</code>.</p>")
+
+
+def home(jobs: list[dict[str, Any]], csrf: str | None = None) -> str:
     """Return the landing page: a form and the latest jobs."""
     form = (
         '<form method="post" action="/jobs" enctype="multipart/form-data">'
+        f"{hidden(csrf)}"
         '<p><label>Images, zips, TIFFs or PDFs <input type="file" name="files" multiple required></label></p>'
         '<p><label>Name <input name="name" maxlength="200"></label> <button>Submit</button></p></form>'
     )
@@ -46,10 +69,10 @@ def home(jobs: list[dict[str, Any]]) -> str:
         if jobs
         else "<p>No job yet.</p>"
     )
-    return page("Jobs", f"<section><h2>Submit</h2>{form}</section><section><h2>Latest</h2>{table}</section>")
+    return page("Jobs", f"<section><h2>Submit</h2>{form}</section><section><h2>Latest</h2>{table}</section>", csrf=csrf)
 
 
-def job(document: dict[str, Any], ended: bool) -> str:
+def job(document: dict[str, Any], ended: bool, csrf: str | None = None) -> str:
     """Return the page of one job; it renews itself until the job has ended."""
     counts = "".join(
         f"<tr><th>{escape(name)}</th><td>{number}</td></tr>" for name, number in document["counts"].items()
@@ -68,12 +91,20 @@ def job(document: dict[str, Any], ended: bool) -> str:
         f'{escape(document["created_at"])}. <a href="{escape(links["self"])}">As JSON</a>, '
         f'<a href="{escape(links["summary"])}">summary</a>.</p>'
     )
-    return page(document["name"] or document["id"], body, None if ended else 2)
+    return page(document["name"] or document["id"], body, None if ended else 2, csrf)
 
 
-def problem(title: str, detail: str) -> str:
-    """Return the page of an error."""
-    return page(title, f'<p>{escape(detail)}</p><p><a href="/">Back</a></p>')
+def problem(document: dict[str, Any]) -> str:
+    """Return the page of an error: what its problem document says, for people."""
+    wrong = "".join(
+        f"<li><code>{escape(one['loc'])}</code>: {escape(one['msg'])}</li>" for one in document["errors"]
+    )
+    body = (
+        f"<p>{escape(document['detail'])}</p>{f'<ul>{wrong}</ul>' if wrong else ''}"
+        f'<p><a href="{escape(document["type"])}">{document["status"]} <code>{escape(document["code"])}</code></a>,'
+        f' request <code>{escape(document["request_id"])}</code></p><p><a href="/">Back</a></p>'
+    )
+    return page(document["title"], body)
 
 
 DOCS = (

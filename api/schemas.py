@@ -306,4 +306,4 @@ class Ready(Schema):
     """Whether work can be done, and which part fails if not."""
 
     status: str | int
-    checks: dict[str, str]
+    checks: dict[str, str] | None = None

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import UUID
 
 import anyio
 import redis
 from fastapi import Depends, Request
 
 from api.backlog import Backlog
+from api.caller import Caller, SignedIn
 from api.health import Probes
 from api.intake import Intake
+from api.keyring import Keyring
+from api.limits import RateLimits
+from api.origins import Origins
 from api.submission import Submissions
 from api.tickets import Tickets
 from api.waiters import Waiters
 from shared.blobs import Blobs
 from shared.catalogue import Catalogue
 from shared.db import Database
+from shared.errors import Unauthorized
 from shared.settings import Settings
 
 
@@ -46,23 +50,9 @@ class Services:
     probes: Probes
     exporting: anyio.CapacityLimiter
     retrying: anyio.CapacityLimiter
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: whose things are seen and what may be done.
-
-    `open` says that the service has no keys, so that everybody who reaches it may do everything.
-    """
-
-    tenant: str = "default"
-    scopes: frozenset[str] = frozenset()
-    key_id: UUID | None = None
-    open: bool = False
-
-    def may(self, scope: str) -> bool:
-        """Tell whether the caller has a scope; `admin` includes all others."""
-        return scope in self.scopes or "admin" in self.scopes
+    limits: RateLimits
+    keyring: Keyring
+    origins: Origins
 
 
 async def get_services(request: Request) -> Services:
@@ -71,10 +61,33 @@ async def get_services(request: Request) -> Services:
     return services
 
 
-async def get_caller() -> Caller:
-    """Return who asks; without keys everybody is the tenant `default`."""
-    return Caller(scopes=frozenset({"admin"}), open=True)
+async def get_caller(request: Request) -> Caller:
+    """Return who asks, as `api.gate` has found out.
+
+    Raises:
+        Unauthorized: nobody was let in; a service without its gate is closed.
+    """
+    caller = request.scope.get("state", {}).get("caller")
+    if not isinstance(caller, Caller):
+        raise Unauthorized()
+    return caller
 
 
 Parts = Annotated[Services, Depends(get_services)]
-By = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_admitted(
+    request: Request, parts: Parts, caller: Annotated[Caller, Depends(get_caller)]
+) -> Caller:
+    """Return who asks, once the request was counted under the caller's rate limits.
+
+    Raises:
+        RateLimited: too many came.
+    """
+    await parts.limits.admit(request.scope, str(caller.key_id or caller.tenant), caller.key_id is None)
+    return caller
+
+
+By = Annotated[Caller, Depends(get_admitted)]
+
+__all__ = ["By", "Caller", "Parts", "Services", "SignedIn"]

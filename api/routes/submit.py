@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
@@ -15,13 +15,15 @@ from starlette.responses import Response
 
 from api.answers import Json, job_answer
 from api.auth import Submitter
-from api.openapi import SUBMIT_BODY, problems
+from api.openapi import problems
+from api.openapi_bodies import SUBMISSION
 from api.options import preferred_wait
 from api.problems import request_id_of
 from api.render import item_document
 from api.schemas import Job, Rehearsal
 from api.services import Caller, Parts, Services
 from api.stash import Stash
+from api.strict import StrictRoute
 from api.submission import Circumstances
 from shared.errors import InvalidRequest
 from shared.ids import job_id_text
@@ -29,7 +31,7 @@ from shared.jobs.read import JobView, get_job
 from shared.jobs.results import read_page
 from shared.jobs.submit import Submitted
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 MOST_EMBEDDED = 100
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -41,7 +43,7 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
     status_code=202,
     response_model=Job,
     summary="Submit a job",
-    openapi_extra={"requestBody": SUBMIT_BODY},
+    openapi_extra=SUBMISSION,
     responses={
         200: {"model": Job | Rehearsal, "description": "Already ended (`Prefer: wait`), or a dry run."},
         **problems(400, 408, 413, 415, 422, 429, 503, 507),
@@ -86,10 +88,21 @@ async def stashing(parts: Services, tenant: str) -> AsyncIterator[Stash]:
         raise
 
 
-async def receive(request: Request, parts: Services, how: Circumstances) -> Submitted:
-    """Read the body, make the job durable, announce it."""
+async def receive(
+    request: Request,
+    parts: Services,
+    how: Circumstances,
+    check: Callable[[str | None], None] | None = None,
+) -> Submitted:
+    """Read the body, make the job durable, announce it.
+
+    Args:
+        check: raises when the page's token in a form is wrong; None where there is no such field.
+    """
     async with stashing(parts, how.tenant) as stash:
-        taken = await parts.intake.take(request, stash)
+        taken = await parts.intake.take(request, stash, form=check is not None)
+        if check is not None:
+            check(taken.csrf)
         made, job = await run_in_threadpool(partial(parts.submissions.submit, stash, taken.options, how))
     if job is not None:
         parts.tickets.send(job.lane, len(job.chunks))
