@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.errors import InvalidRequest, NotFound
 
 _JOB = re.compile(r"job_([0-9a-f]{32})")
+_DELIVERY = re.compile(r"whd_([0-9a-f]{32})")
 
 
 def job_id_text(job_id: UUID) -> str:
@@ -28,9 +29,26 @@ def parse_job_id(text: str) -> UUID:
     return UUID(match[1])
 
 
-def cursor_text(job_id: UUID) -> str:
-    """Return the cursor of the page that follows this job."""
-    return base64.urlsafe_b64encode(job_id.bytes).decode().rstrip("=")
+def delivery_id_text(delivery_id: UUID) -> str:
+    """Return how clients see the id of a webhook's delivery; receivers get it as `webhook-id`."""
+    return f"whd_{delivery_id.hex}"
+
+
+def parse_delivery_id(text: str) -> UUID:
+    """Read a delivery's id.
+
+    Raises:
+        NotFound: it is none, so nothing is there.
+    """
+    match = _DELIVERY.fullmatch(text)
+    if match is None:
+        raise NotFound("There is no delivery with this id.")
+    return UUID(match[1])
+
+
+def cursor_text(last_id: UUID) -> str:
+    """Return the cursor of the page that follows this job or delivery."""
+    return base64.urlsafe_b64encode(last_id.bytes).decode().rstrip("=")
 
 
 def parse_cursor(text: str) -> UUID:

@@ -1,4 +1,4 @@
-"""The steward: `python -m worker.steward`. It sweeps, tops up tickets and removes what nobody needs.
+"""The steward: `python -m worker.steward`. It sweeps, tops up tickets, sends webhooks, removes what nobody needs.
 
 Any number may run; each query takes its rows with SKIP LOCKED or may be repeated. None of the duties depends on Redis
 being up, and no duty's failure stops another.
@@ -18,8 +18,9 @@ from uuid import UUID
 
 import redis
 
-from shared import lanes
+from shared import lanes, outbound
 from shared.blobs import Blobs, open_blobs
+from shared.catalogue import Catalogue
 from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
@@ -27,6 +28,10 @@ from shared.jobs import crash, registry, stop, sweep
 from shared.logs import configure_logs, get_logger
 from shared.settings import Settings, get_settings
 from shared.status import Lane, StopReason
+from shared.webhooks.log import forget_deliveries
+from shared.webhooks.secrets import forget_secrets
+from worker.webhooks.files import more_files
+from worker.webhooks.sender import Sender
 
 log = get_logger(__name__)
 STOP_BUDGET = 50_000
@@ -34,6 +39,7 @@ OLD_SNAPSHOT_S = 60.0
 STRANDED_S = 60.0
 METRICS_KEPT_S = 600.0
 UNFINISHED_S = 3600.0
+SENDER_CONNECTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Steward:
 
     def __init__(self, settings: Settings, db: Database, blobs: Blobs, client: redis.Redis) -> None:
         self.settings, self.db, self.blobs, self.client = settings, db, blobs, client
-        self._id = f"{socket.gethostname()}:{os.getpid()}:steward:{random.getrandbits(32):08x}"
+        self.id = f"{socket.gethostname()}:{os.getpid()}:steward:{random.getrandbits(32):08x}"
 
     def duties(self) -> list[Duty]:
         """Return all duties with their rhythm."""
@@ -64,6 +70,7 @@ class Steward:
             Duty("collect", 5 * sweep_s, self.collect),
             Duty("purge", 5 * sweep_s, self.purge),
             Duty("rescue_stranded", 15.0, self.rescue_stranded),
+            Duty("forget_webhooks", 60.0, self.forget_webhooks),
             Duty("report_snapshots", 30.0, self.report_snapshots),
             Duty("make_partitions", 3600.0, self.make_partitions),
         ]
@@ -113,7 +120,7 @@ class Steward:
     def beat(self) -> None:
         """Show that this steward lives, and forget processes that are gone."""
         info: WorkerInfo = {
-            "id": self._id,
+            "id": self.id,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "role": "steward",
@@ -123,7 +130,7 @@ class Steward:
 
     def sign_off(self) -> None:
         """Forget this steward."""
-        registry.leave(self.db, self._id)
+        registry.leave(self.db, self.id)
 
     def collect(self) -> None:
         """Remove uploads that were given up, objects that nothing refers to, and old idempotency keys."""
@@ -157,6 +164,12 @@ class Steward:
             pass
         sweep.purge_rest(self.db, job_id)
         log.info("job_purged", job=job_id.hex)
+
+    def forget_webhooks(self) -> None:
+        """Remove deliveries that have been in the log for long, and secrets that sign no more."""
+        while forget_deliveries(self.db, older_s=self.settings.webhook_log_s):
+            pass
+        forget_secrets(self.db)
 
     def rescue_stranded(self) -> None:
         """Cut jobs anew that have open items and no open chunk; there should be none, so it is an error."""
@@ -201,14 +214,28 @@ async def keep(duty: Duty, stopping: asyncio.Event) -> None:
             continue
 
 
-async def run(steward: Steward, stopping: asyncio.Event | None = None) -> None:
-    """Keep all duties until SIGTERM or SIGINT."""
+async def run(steward: Steward, stopping: asyncio.Event | None = None, sender: Sender | None = None) -> None:
+    """Keep all duties, and send webhooks, until SIGTERM or SIGINT."""
     stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await asyncio.gather(*(keep(duty, stopping) for duty in steward.duties()))
+    work = [keep(duty, stopping) for duty in steward.duties()]
+    await asyncio.gather(*work, *([sender.run(stopping)] if sender else []))
     steward.sign_off()
+
+
+async def serve(steward: Steward) -> None:
+    """Keep all duties and send webhooks; the sender has connections of its own, so that no duty delays it."""
+    settings = steward.settings
+    db = Database(settings.sqlalchemy_url, "steward", SENDER_CONNECTIONS)
+    catalogue = Catalogue(settings.model_dirs, settings.default_model)
+    more_files(settings.webhook_concurrency)
+    async with outbound.client(
+        outbound.OutboundPolicy.from_settings(settings), timeout=settings.webhook_timeout_s
+    ) as client:
+        await run(steward, sender=Sender(settings, db, catalogue, client, steward.id))
+    db.close()
 
 
 def main() -> None:
@@ -218,7 +245,7 @@ def main() -> None:
     db = Database(settings.sqlalchemy_url, "steward", 4)
     steward = Steward(settings, db, open_blobs(settings), lanes.connect(settings, timeout_s=2.0))
     log.info("steward_started")
-    asyncio.run(run(steward))
+    asyncio.run(serve(steward))
     db.close()
 
 

@@ -1,0 +1,1 @@
+"""Tests of webhooks: rows, signatures, sender, routes, client."""

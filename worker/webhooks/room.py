@@ -1,0 +1,109 @@
+"""How many attempts may be under way: in all, to one receiver, for one tenant.
+
+An attempt is young for its first second. Young ones are limited to few a receiver. Those that take longer only hold a
+connection, so there may be many, and they are counted apart: a receiver that stalls one call in ten goes on getting
+the other nine. Who holds as many of them as are left free gets no more (Choudhury and Hahne, dynamic queue length
+thresholds, 1998), so there is always room for somebody else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.webhooks.queue import Receiver
+from worker.webhooks.circuit import Circuit
+
+K = TypeVar("K")
+YOUNG_S = 1.0
+YOUNG = 128
+YOUNG_EACH = 32
+TENANT_SHARE = 2
+"""A tenant gets no more when its old attempts are so many times what is left free; a receiver at once it."""
+MOST_CIRCUITS = 20_000
+
+
+class Room:
+    """The attempts under way in this process, and what is known of their receivers."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = max(YOUNG_EACH, most)
+        self._clock = clock
+        self._young: Counter[Receiver] = Counter()
+        self._old: Counter[Receiver] = Counter()
+        self._old_of_tenant: Counter[str] = Counter()
+        self._circuits: dict[Receiver, Circuit] = {}
+
+    @property
+    def free(self) -> int:
+        """Return how many attempts may begin now."""
+        return max(0, min(YOUNG - self._young.total(), self._left() - self._young.total()))
+
+    def limits(self) -> dict[Receiver, int]:
+        """Return how many attempts may begin to each receiver of which anything is known."""
+        known = {*self._young, *self._old, *self._circuits}
+        return {receiver: self._limit(receiver) for receiver in known}
+
+    def held(self) -> list[str]:
+        """Return the tenants for whom none may begin."""
+        most = TENANT_SHARE * self._left()
+        return [tenant for tenant, number in self._old_of_tenant.items() if number >= most]
+
+    def begin(self, receiver: Receiver) -> float:
+        """Count an attempt in; return when it began."""
+        self._young[receiver] += 1
+        if receiver in self._circuits:
+            self._circuits[receiver].began()
+        return self._clock()
+
+    def age(self, receiver: Receiver) -> None:
+        """Count an attempt as an old one."""
+        _less(self._young, receiver)
+        self._old[receiver] += 1
+        self._old_of_tenant[receiver.tenant] += 1
+
+    def leave(self, receiver: Receiver, *, old: bool) -> None:
+        """Count an attempt out."""
+        _less(self._old if old else self._young, receiver)
+        if old:
+            _less(self._old_of_tenant, receiver.tenant)
+
+    def learn(self, receiver: Receiver, began_at: float, alive: bool | None) -> None:
+        """Note what an attempt has told of its receiver; None when it has told nothing."""
+        circuit = self._circuits.get(receiver)
+        if circuit is None and alive is False:
+            circuit = self._circuits[receiver] = Circuit()
+            self._forget()
+        if circuit is None:
+            return
+        if alive is None:
+            circuit.dropped()
+        elif alive:
+            circuit.good(self._clock())
+        else:
+            circuit.bad(began_at, self._clock())
+
+    def _left(self) -> int:
+        return self._most - self._old.total()
+
+    def _limit(self, receiver: Receiver) -> int:
+        circuit = self._circuits.get(receiver)
+        if circuit is not None and not circuit.closed:
+            return circuit.probes(self._clock())
+        if self._old[receiver] >= self._left():
+            return 0
+        return max(0, YOUNG_EACH - self._young[receiver])
+
+    def _forget(self) -> None:
+        """Drop the oldest circuits when there are very many; they are learned anew."""
+        while len(self._circuits) > MOST_CIRCUITS:
+            self._circuits.pop(next(iter(self._circuits)))
+
+
+def _less(counter: Counter[K], key: K) -> None:
+    """Count one out, and keep no zeros."""
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
