@@ -31,6 +31,12 @@ def negotiate(accept: str | None, offered: Mapping[str, F]) -> F:
     return best[1]
 
 
+def prefers(accept: str | None, wanted: str, other: str) -> bool:
+    """Tell whether the header likes one media type better than another; without one it likes all the same."""
+    ranges = _ranges(accept or "*/*")
+    return _quality(wanted, ranges) > _quality(other, ranges)
+
+
 def _ranges(accept: str) -> list[tuple[str, float]]:
     """Read the header into media ranges with their quality."""
     found = []

@@ -97,7 +97,8 @@ class Intake:
         tokens = [value for name, value in reader.fields if form and name == CSRF_FIELD]
         fields = [field for field in reader.fields if not (form and field[0] == CSRF_FIELD)]
         csrf = tokens[0] if len(tokens) == 1 else None
-        return Taken(from_pairs([*query, *fields], "body"), csrf)
+        named = {name for name, _ in fields}
+        return Taken(from_pairs([*(pair for pair in query if pair[0] not in named), *fields], "body"), csrf)
 
     async def _json(self, request: Request, stash: Stash, query: list[tuple[str, str]]) -> Taken:
         said = from_pairs(query, "query").model_dump(exclude_unset=True)

@@ -10,10 +10,10 @@ import zlib
 from typing import Any
 
 import numpy as np
-import orjson
 
+from api.json_text import load_json
 from api.stash import Stash
-from shared.errors import BadRequest, FieldError, InvalidRequest, TooManyItems
+from shared.errors import FieldError, InvalidRequest, TooManyItems
 
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]*)(?:;[\w.+-]+=[\w.+-]*)*(?P<base64>;base64)?,", re.ASCII)
 _KEYS = {"custom_id", "name", "data", "pixels"}
@@ -25,13 +25,10 @@ def read_json(body: bytes, stash: Stash, most_images: int) -> dict[str, Any]:
 
     Raises:
         BadRequest: it is no JSON.
-        InvalidRequest: it has the wrong shape, or an image has.
+        InvalidRequest: it has the wrong shape, or an image has, or a name stands twice in an object.
         TooManyItems: more images than one job may have.
     """
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest("The body is no valid JSON.") from error
+    document = load_json(body)
     if not isinstance(document, dict):
         raise InvalidRequest(errors=[{"loc": "body", "msg": "is to be a JSON object"}])
     images = document.pop("images", None)

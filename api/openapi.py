@@ -1,115 +1,112 @@
-"""What the OpenAPI page says beyond the endpoints' signatures."""
+"""What the OpenAPI page says beyond the endpoints' signatures: problems, headers, keys."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
-from api.options import Options
+from api.openapi_headers import COMMON, OF_STATUS, ref
+from api.problems import MEDIA_TYPE, codes_of
 from api.schemas import Problem
 
 DESCRIPTION = """Asynchronous batch inference for handwriting: submit images, zips or documents, poll or listen,
 fetch results. Every 4xx and 5xx answer is an RFC 9457 problem document (`application/problem+json`) with a stable
-`code`; every answer carries `X-Request-Id`, and a client's own is kept."""
+`code`; every answer carries `X-Request-Id`, and a client's own is kept. A query parameter that a call does not know,
+or a repeated one that takes one value, is `invalid_request`."""
 
 _WORDS = {
-    400: "`bad_request`: cannot be understood.",
-    404: "`not_found`: not there, or another tenant's.",
-    405: "`method_not_allowed`.",
-    406: "`not_acceptable`: none of the accepted formats can be given.",
-    408: "`request_timeout`: the body stopped arriving.",
-    409: "`job_active` or `nothing_to_retry`.",
-    410: "`gone`: results and inputs have expired.",
-    413: "`payload_too_large` or `too_many_items`.",
-    415: "`unsupported_media_type`.",
-    422: "`invalid_request` and what else is wrong with the content; `code` says which.",
-    429: "`rate_limited` or `queue_full`; see `Retry-After`.",
-    503: "`unavailable`: a part of the service is down; try again.",
-    504: "`timeout`: the answer did not come in time; `job_id` names the job that goes on.",
-    507: "`storage_full`.",
+    400: "Cannot be understood.",
+    401: "No valid key came with it.",
+    403: "The key does not allow this.",
+    404: "Not there, or another tenant's.",
+    406: "None of the accepted formats can be given.",
+    408: "The body stopped arriving.",
+    409: "Not in this state.",
+    410: "Results and inputs have expired.",
+    413: "Too large.",
+    415: "No content type that is taken here.",
+    422: "Something is wrong with the content; `code` says what.",
+    429: "Too much; see `Retry-After`.",
+    500: "A defect.",
+    503: "A part of the service is down; try again.",
+    504: "The answer did not come in time; `job_id` names the job that goes on.",
+    507: "No room is left.",
+}
+_KEYS = [{"bearer": []}, {"api_key": []}, {"session": []}]
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer ik_…`"},
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "inkqueue_session"},
 }
 
 
-_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the problem answers of an endpoint; `completed` adds those that any call may have."""
+    return {status: {"description": _WORDS[status]} for status in statuses}
 
 
-def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Document the problem answers of an endpoint; `with_problems` completes them."""
-    return {code: {"description": _WORDS[code], "content": dict(_PROBLEM_CONTENT)} for code in codes}
+def completed(document: dict[str, Any], scopes: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """Put the problem document in the place of the framework's own errors, and add what any call may answer.
+
+    Args:
+        document: what the framework made of the routes.
+        scopes: path and lowercase method of each operation that needs a key, and the scope that it needs.
+    """
+    components = document.setdefault("components", {})
+    _schemas(components["schemas"])
+    components["headers"] = {name: deepcopy(header) for name, header in COMMON.items()}
+    components["securitySchemes"] = deepcopy(SCHEMES)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, scopes.get((path, method)), has_body="requestBody" in operation)
+    return document
 
 
-_OPTIONS = Options.model_json_schema()["properties"]
-_FORM = _OPTIONS | {"metadata": {"type": "string", "description": "JSON object as text."}}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_IMAGE = {
-    "type": "object",
-    "properties": {
-        "custom_id": {"type": "string", "description": "Unique in the job; comes back with the result."},
-        "name": {"type": "string"},
-        "data": {"type": "string", "description": "Data URL or base64 of an image file."},
-        "pixels": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 255}},
-            "description": "Rows of grey values.",
-        },
-    },
-    "additionalProperties": False,
-}
-SUBMIT_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                    **_FORM,
-                },
-                "required": ["files"],
-            }
-        },
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {"images": {"type": "array", "items": _IMAGE}, **_OPTIONS},
-                "required": ["images"],
-            },
-            "example": {
-                "images": [{"custom_id": "a", "data": "data:image/png;base64,iVBORw0KGgo…"}],
-                "name": "Ballots 17",
-            },
-        },
-        **dict.fromkeys(
-            (
-                "application/zip",
-                "image/png",
-                "image/jpeg",
-                "image/tiff",
-                "image/bmp",
-                "image/webp",
-                "image/gif",
-                "application/pdf",
-                "application/octet-stream",
-            ),
-            _BINARY,
-        ),
-    },
-}
-"""The bodies of `POST /v1/jobs` and `POST /v1/predict`; for raw ones the options are query parameters."""
-
-
-def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Put the problem document in the place of the framework's own errors, and add what any call may answer."""
-    schemas = document["components"]["schemas"]
+def _schemas(schemas: dict[str, Any]) -> None:
+    """Describe the problem document, and for each status which codes it may have."""
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
-    for path in document["paths"].values():
-        for operation in path.values():
-            responses = operation["responses"]
-            for code in [code for code in responses if int(code) >= 400]:
-                responses[code]["content"] = dict(_PROBLEM_CONTENT)
-                responses[code]["description"] = responses[code].get("description") or _WORDS[int(code)]
-            responses["500"] = {"description": "`internal`: a defect.", "content": dict(_PROBLEM_CONTENT)}
-    return document
+    for status in _WORDS:
+        codes = {"status": {"const": status}, "code": {"enum": codes_of(status)}}
+        base = {"$ref": "#/components/schemas/Problem"}
+        schemas[f"Problem{status}"] = {"allOf": [base, {"type": "object", "properties": codes}]}
+
+
+def _complete(operation: dict[str, Any], scope: str | None, *, has_body: bool) -> None:
+    """Add to one operation what follows from its kind."""
+    responses = operation["responses"]
+    if scope is not None:
+        operation["security"] = deepcopy(_KEYS)
+        operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()
+    for status in _everywhere(scope, has_body):
+        responses.setdefault(str(status), {"description": _WORDS[status]})
+    for status, response in responses.items():
+        if int(status) >= 400:
+            _problem(int(status), response)
+        names = (
+            "X-Request-Id",
+            *OF_STATUS.get(int(status), ()),
+            *(("RateLimit", "RateLimit-Policy") if scope else ()),
+        )
+        response["headers"] = {name: ref(name) for name in names} | response.get("headers", {})
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _everywhere(scope: str | None, has_body: bool) -> list[int]:
+    """Return the statuses that a call may have whatever it does."""
+    found = [400, 422, 429, 500, 503]
+    found += [401, 403] if scope is not None else []
+    return found + ([408, 413, 415] if has_body else [])
+
+
+def _problem(status: int, response: dict[str, Any]) -> None:
+    codes = ", ".join(f"`{code}`" for code in codes_of(status))
+    schema = {"$ref": f"#/components/schemas/Problem{status}"}
+    more = response.get("content", {}).get(MEDIA_TYPE, {}).get("schema")
+    if more is not None and more != {"$ref": "#/components/schemas/Problem"}:
+        schema = {"allOf": [schema, more]}
+    response["content"] = {MEDIA_TYPE: {"schema": schema}}
+    response["description"] = f"{response.get('description') or _WORDS[status]} Codes: {codes}."

@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from shared.errors import FieldError, InvalidRequest
+from api.json_text import load_json
+from shared.errors import BadRequest, FieldError, InvalidRequest
 
 _LISTS = {"webhook_events"}
 _OBJECTS = {"metadata"}
 _LATER = "comes with a later version of this service"
+LATER_MODES = frozenset({"number", "form"})
+LATER_OPTIONS = frozenset({"template", "webhook_url", "webhook_events"})
+"""What is refused with a clear word until it is there."""
 
 
 def _without_nul(text: str) -> str:
@@ -23,7 +26,7 @@ def _without_nul(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Key = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
 Value = Annotated[Text, StringConstraints(max_length=512)]
 
@@ -39,7 +42,8 @@ class Options(BaseModel):
     model: Annotated[Text, StringConstraints(min_length=1, max_length=130)] | None = Field(
         None,
         description="`name` or `name@version`; the served default when left out.",
-        examples=["digits@1.0.0"],
+        examples=["digits"],
+        json_schema_extra={"format": "model-reference"},
     )
     template: Annotated[Text, StringConstraints(max_length=100)] | None = Field(
         None, description="Template of `mode=form`."
@@ -55,7 +59,9 @@ class Options(BaseModel):
     webhook_url: Text | None = Field(None, description="Address that is told of the end.")
     webhook_events: list[Text] | None = Field(None, description="Events that it is told of.")
     metadata: Annotated[dict[Key, Value], Field(max_length=16)] = Field(
-        default_factory=dict, description="At most 16 keys of 64 and values of 512 characters; echoed back."
+        default_factory=dict,
+        description="At most 16 keys of 64 and values of 512 characters; echoed back.",
+        json_schema_extra={"additionalProperties": False},
     )
     deadline_s: int | None = Field(
         None, ge=1, le=31_536_000, description="Seconds after which what is left ends as `expired`."
@@ -103,9 +109,14 @@ def from_pairs(pairs: Iterable[tuple[str, str]], where: str) -> Options:
 def _object(text: str, key: str, where: str) -> Any:
     """Read an object that came as JSON text."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return load_json(text.encode())
+    except BadRequest as error:
         raise InvalidRequest(errors=[{"loc": f"{where}.{key}", "msg": "is to be a JSON object"}]) from error
+    except InvalidRequest as error:
+        name = error.errors[0]["loc"].removeprefix("body.")
+        raise InvalidRequest(
+            errors=[{"loc": f"{where}.{key}.{name}", "msg": "is given more than once"}]
+        ) from error
 
 
 def _plain(text: str) -> str:
@@ -122,11 +133,9 @@ def _checked(given: Mapping[str, Any], *, strict: bool, where: str) -> Options:
             errors=[_field(e["loc"], e["type"], e["msg"], where) for e in error.errors()]
         ) from error
     later: list[FieldError] = []
-    if options.mode in {"number", "form"}:
+    if options.mode in LATER_MODES:
         later.append({"loc": f"{where}.mode", "msg": f"mode `{options.mode}` {_LATER}"})
-    given_later = [
-        k for k in ("template", "webhook_url", "webhook_events") if getattr(options, k) is not None
-    ]
+    given_later = [k for k in sorted(LATER_OPTIONS) if getattr(options, k) is not None]
     later += [{"loc": f"{where}.{key}", "msg": f"`{key}` {_LATER}"} for key in given_later]
     if later:
         raise InvalidRequest("; ".join(e["msg"] for e in later) + ".", errors=later)

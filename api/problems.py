@@ -10,8 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from api import pages
+from api.accept import prefers
+from api.methods import allowed
+from api.strict import Refused
 from shared import errors
 from shared.errors import FieldError, InkqueueError, InvalidRequest, ItemError
 from shared.logs import get_logger
@@ -19,6 +23,8 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+TYPES = "/docs/errors"
+"""The page that `type` leads to, relative to the service: it works where nothing else can be reached, too."""
 STATUS: dict[str, int] = {
     "bad_request": 400,
     "unauthorized": 401,
@@ -67,6 +73,12 @@ _FRAMEWORK: dict[int, type[InkqueueError]] = {
 }
 
 
+def codes_of(status: int) -> list[str]:
+    """Return the codes that an answer of this status may have, those of items among them."""
+    items = sorted(errors.ITEM_ERRORS) if status == 422 else []
+    return [code for code, known in STATUS.items() if known == status] + items
+
+
 def status_of(error: InkqueueError) -> int:
     """Return the HTTP status of an error."""
     return 422 if isinstance(error, ItemError) else STATUS[error.code]
@@ -75,7 +87,7 @@ def status_of(error: InkqueueError) -> int:
 def document(error: InkqueueError, path: str, request_id: str) -> dict[str, Any]:
     """Return the problem document of an error."""
     body: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"{TYPES}#{error.code}",
         "title": error.title,
         "status": status_of(error),
         "detail": error.detail,
@@ -91,12 +103,24 @@ def document(error: InkqueueError, path: str, request_id: str) -> dict[str, Any]
 
 
 def answer(request: Request, error: InkqueueError, headers: Mapping[str, str] | None = None) -> Response:
-    """Make the answer of an error."""
+    """Make the answer of an error: a problem document, or a page where a browser asks for one."""
     more = dict(headers or {})
     if error.retryable:
-        more.setdefault("Retry-After", "1")
+        more.setdefault("Retry-After", str(error.retry_after_s))
+    if isinstance(error, errors.Unauthorized):
+        more.setdefault("WWW-Authenticate", 'Bearer realm="inkqueue"')
     body = document(error, request.url.path, request_id_of(request))
-    return Response(orjson.dumps(body), status_of(error), more, MEDIA_TYPE)
+    if wants_page(request):
+        more["Content-Security-Policy"] = pages.POLICY
+        return HTMLResponse(pages.problem(body), body["status"], more)
+    return Response(orjson.dumps(body), body["status"], more, MEDIA_TYPE)
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether a person looks at this: a browser, and an address that is not of the API."""
+    if request.url.path.startswith("/v1/"):
+        return False
+    return prefers(request.headers.get("accept"), "text/html", MEDIA_TYPE)
 
 
 def request_id_of(request: Request) -> str:
@@ -115,10 +139,13 @@ async def _known(request: Request, error: Exception) -> Response:
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error, Refused):
+        return answer(request, error.error)
     kind = _FRAMEWORK.get(
         error.status_code, errors.BadRequest if error.status_code < 500 else errors.Internal
     )
-    return answer(request, kind(), error.headers)
+    headers = {"Allow": allowed(request)} if error.status_code == 405 else error.headers
+    return answer(request, kind(), headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -17,12 +17,13 @@ from api.auth import Reader
 from api.openapi import problems
 from api.routes.jobs import JobId
 from api.services import Caller, Parts, Services
+from api.strict import StrictRoute
 from shared.documents import job_document
 from shared.errors import InkqueueError
 from shared.ids import parse_job_id
 from shared.jobs.read import JobView, get_job
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 COMMENT_S = 15.0
 AT_MOST_EVERY_S = 0.2

@@ -16,6 +16,7 @@ from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Item
 from api.services import Parts
+from api.strict import StrictRoute
 from api.views import rendered
 from shared.errors import Gone, InvalidRequest, NotFound
 from shared.ids import parse_job_id
@@ -23,7 +24,7 @@ from shared.jobs.read import get_job
 from shared.jobs.results import read_item
 from shared.status import ItemStatus
 
-router = APIRouter(tags=["results"])
+router = APIRouter(tags=["results"], route_class=StrictRoute)
 
 Seq = Annotated[int, Path(ge=0, le=2**31 - 1, description="Number of the item in its job, from 0.")]
 _SANDBOX = "default-src 'none'; sandbox"

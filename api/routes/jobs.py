@@ -19,6 +19,7 @@ from api.render import summary_document
 from api.routes.submit import sound_key
 from api.schemas import Job, JobList, JobSummary
 from api.services import Parts
+from api.strict import StrictRoute
 from shared.documents import job_document
 from shared.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
@@ -28,7 +29,7 @@ from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.summary import summarize
 from shared.status import JobStatus, StopReason
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 STOPPED_AT_ONCE = 2000
 """Items that a cancel writes itself; the steward writes the rest."""

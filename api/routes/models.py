@@ -13,13 +13,14 @@ from api.auth import Admin, Reader
 from api.openapi import problems
 from api.schemas import Model, ModelList, TemplateList, WorkerList
 from api.services import Parts, Services
+from api.strict import StrictRoute
 from shared.catalogue import Catalogue
 from shared.documents import time_text
 from shared.errors import InkqueueError, InvalidRequest, NotFound, UnknownModel
 from shared.jobs.workers import WorkerView, live_workers, serves
 from shared.packages import ModelPackage
 
-router = APIRouter(tags=["models and workers"])
+router = APIRouter(tags=["models and workers"], route_class=StrictRoute)
 
 Name = Annotated[str, Path(max_length=200)]
 _LATER = "Templates come with a later version of this service."

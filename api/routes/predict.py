@@ -13,13 +13,15 @@ from starlette.responses import Response
 
 from api.answers import Json
 from api.auth import Submitter
-from api.openapi import SUBMIT_BODY, problems
+from api.openapi import problems
+from api.openapi_bodies import ONE_IMAGE
 from api.options import Options
 from api.problems import request_id_of
 from api.routes.submit import sound_traceparent, stashing
 from api.schemas import Prediction
 from api.services import Caller, Parts, Services
 from api.stash import Stash
+from api.strict import StrictRoute
 from api.submission import Circumstances
 from shared.errors import ITEM_ERRORS, InvalidRequest, ModelError, NotFound, QueueFull, TimedOut, Unavailable
 from shared.ids import job_id_text
@@ -28,14 +30,14 @@ from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.submit import Submitted
 from shared.status import ItemStatus, Lane, StopReason
 
-router = APIRouter(tags=["predict"])
+router = APIRouter(tags=["predict"], route_class=StrictRoute)
 
 
 @router.post(
     "/v1/predict",
     response_model=Prediction,
     summary="Read one image now",
-    openapi_extra={"requestBody": SUBMIT_BODY},
+    openapi_extra=ONE_IMAGE,
     responses=problems(400, 408, 413, 415, 422, 429, 503, 504, 507),
 )
 async def predict(

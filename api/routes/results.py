@@ -21,13 +21,14 @@ from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Results
 from api.services import Parts
+from api.strict import StrictRoute
 from shared.errors import JobActive
 from shared.ids import job_id_text, parse_job_id
 from shared.jobs.read import get_job
 from shared.jobs.results import ItemFilter, ItemView, ResultPage, read_page
 from shared.status import Decision, ItemStatus
 
-router = APIRouter(tags=["results"])
+router = APIRouter(tags=["results"], route_class=StrictRoute)
 
 PAGE = 100
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
