@@ -22,7 +22,20 @@ from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins, is_loopback
 from api.outermost import Outermost
-from api.routes import errors_page, events, health, items, jobs, models, pages, predict, results, sign_in, submit
+from api.routes import (
+    errors_page,
+    events,
+    health,
+    items,
+    jobs,
+    keys,
+    models,
+    pages,
+    predict,
+    results,
+    sign_in,
+    submit,
+)
 from api.scopes import scopes_of
 from api.services import Services
 from api.submission import Submissions
@@ -78,7 +91,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     problems.install(app)
-    for module in (submit, jobs, results, items, events, predict, models, health, pages, sign_in, errors_page):
+    for module in (
+        submit,
+        jobs,
+        results,
+        items,
+        events,
+        predict,
+        models,
+        health,
+        pages,
+        sign_in,
+        keys,
+        errors_page,
+    ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Gate)

@@ -42,14 +42,14 @@ class Unauthorized(ApiError):
     """No valid key came with the request."""
 
     code = "unauthorized"
-    hint = "Give a key with --api-key, INKQUEUE_API_KEY or Client(api_key=...)."
+    hint = "Set INKQUEUE_API_KEY, or give Client(api_key=...). Keys are made with: inkqueue keys create"
 
 
 class Forbidden(ApiError):
     """The key is valid and does not allow this."""
 
     code = "forbidden"
-    hint = "Use a key that has the scope for it."
+    hint = "Use a key that has the scope for it; `inkqueue keys list` shows what each key may do."
 
 
 class NotFound(ApiError):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inkqueue.cli import changing, looking, machine, packaging, results, submitting
+from inkqueue.cli import changing, keys, looking, machine, packaging, results, submitting
 from inkqueue.cli.errors import ToldErrors
 from inkqueue.cli.exits import MEANINGS
 from inkqueue.cli.session import Session
@@ -40,7 +40,9 @@ def _globals(
     api_key: Annotated[
         str | None,
         typer.Option(
-            envvar="INKQUEUE_API_KEY", show_envvar=True, help="Key for a service that asks for one."
+            envvar="INKQUEUE_API_KEY",
+            show_envvar=True,
+            help="Key for a service that asks for one. Better in the variable: a list of processes shows arguments.",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -59,3 +61,4 @@ for module in (machine, submitting, looking, results, changing):
     for name, command in module.COMMANDS.items():
         app.command(name)(command)
 app.add_typer(packaging.app, name="model")
+app.add_typer(keys.app, name="keys")

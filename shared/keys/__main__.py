@@ -1,7 +1,7 @@
 """What `inkqueue keys …` runs in a process of its own: `python -m shared.keys`, the request as JSON on stdin.
 
-Prints one JSON object: `{"ok": true, "answer": …}`, or `{"ok": false, "error": …, "fix": …}` with exit code 1. The
-request comes by stdin because a list of processes shows arguments to everybody on the machine.
+Prints one JSON object: `{"ok": true, "answer": …}`, or `{"ok": false, "error": …, "fix": …, "exit": …}` with code
+1. The request comes by stdin because a list of processes shows arguments to everybody on the machine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from shared.keys.view import key_document, parse_key_id
 from shared.settings import Settings, get_settings
 
 Request = Mapping[str, Any]
+_EXITS: dict[type[InkqueueError], str] = {InvalidRequest: "USAGE", NotFound: "NOT_FOUND"}
 _DATABASE = "Start the service, or set INKQUEUE_DATABASE_URL to its database and migrate that: python -m shared.migrate"
 
 
@@ -62,20 +63,21 @@ def _revoke(db: Database, named: str) -> KeyView:
 
 def main() -> int:
     """Run one command."""
-    error, fix = "", ""
+    error, fix, code = "", "", "REFUSED"
     try:
         print(json.dumps({"ok": True, "answer": answer_of(json.load(sys.stdin), get_settings())}))
         return 0
     except pydantic.ValidationError as wrong:
         names = ", ".join(f"INKQUEUE_{str(e['loc'][0]).upper()}" for e in wrong.errors())
         error, fix = f"These settings cannot be understood: {names}.", "Look at docs/configuration.md."
+        code = "USAGE"
     except Unavailable as wrong:
-        error, fix = wrong.detail, _DATABASE
+        error, fix, code = wrong.detail, _DATABASE, "UNAVAILABLE"
     except SQLAlchemyError:
-        error, fix = "The database has not the tables of this version.", _DATABASE
+        error, fix, code = "The database has not the tables of this version.", _DATABASE, "UNAVAILABLE"
     except InkqueueError as wrong:
-        error = wrong.detail
-    print(json.dumps({"ok": False, "error": error, "fix": fix}))
+        error, code = wrong.detail, _EXITS.get(type(wrong), "REFUSED")
+    print(json.dumps({"ok": False, "error": error, "fix": fix, "exit": code}))
     return 1
 
 

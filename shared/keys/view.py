@@ -43,4 +43,6 @@ def parse_key_id(text: str) -> UUID:
 
 def _time(at: datetime | None) -> str | None:
     """Write a time in UTC with `Z` (RFC 3339)."""
-    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
