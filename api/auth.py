@@ -56,14 +56,13 @@ def check_form(caller: Caller, token: str | None) -> None:
 class NeedOperator:
     """The dependency of what tells of all tenants together: only those who run the service see it."""
 
-    async def __call__(self, caller: By) -> Caller:
+    async def __call__(self, caller: Annotated[Caller, need("read")]) -> Caller:
         """Return the caller.
 
         Raises:
             Unauthorized: nobody known asks.
             Forbidden: the key lacks the scope, or is another tenant's than the operator's.
         """
-        await Need("read")(caller)
         if caller.tenant != OPERATOR:
             raise Forbidden(f"This tells of all tenants; it needs a key of the tenant `{OPERATOR}`.")
         return caller
