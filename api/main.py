@@ -35,6 +35,7 @@ from api.routes import (
     results,
     sign_in,
     submit,
+    webhooks,
 )
 from api.scopes import scopes_of
 from api.services import Services
@@ -45,6 +46,7 @@ from shared import lanes
 from shared.blobs import open_blobs
 from shared.catalogue import Catalogue
 from shared.db import Database
+from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
 
 STATIC = Path(__file__).parent / "static"
@@ -102,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health,
         pages,
         sign_in,
+        webhooks,
         keys,
         errors_page,
     ):
@@ -126,6 +129,7 @@ def build_services(settings: Settings) -> Services:
     blobs = open_blobs(settings)
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
+    policy = OutboundPolicy.from_settings(settings)
     return Services(
         settings=settings,
         db=db,
@@ -135,8 +139,9 @@ def build_services(settings: Settings) -> Services:
         waiters=Waiters(db, settings.redis_url, settings.max_waiting_requests),
         catalogue=catalogue,
         intake=Intake(settings),
-        submissions=Submissions(db, blobs, catalogue, settings),
-        quick=Submissions(quick_db, blobs, catalogue, settings),
+        submissions=Submissions(db, blobs, catalogue, settings, policy),
+        quick=Submissions(quick_db, blobs, catalogue, settings, policy),
+        outbound=policy,
         quick_db=quick_db,
         backlog=Backlog(db, settings.max_interactive_backlog),
         probes=Probes(settings, db, blobs, catalogue),

@@ -15,7 +15,7 @@ _LISTS = {"webhook_events"}
 _OBJECTS = {"metadata"}
 _LATER = "comes with a later version of this service"
 LATER_MODES = frozenset({"number", "form"})
-LATER_OPTIONS = frozenset({"template", "webhook_url", "webhook_events"})
+LATER_OPTIONS = frozenset({"template"})
 """What is refused with a clear word until it is there."""
 
 
@@ -29,6 +29,9 @@ def _without_nul(text: str) -> str:
 Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 Key = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
 Value = Annotated[Text, StringConstraints(max_length=512)]
+
+
+Event = Literal["job.completed", "job.started", "job.progress", "job.reviewed"]
 
 
 class Options(BaseModel):
@@ -56,8 +59,14 @@ class Options(BaseModel):
         description="Error rate that is accepted among accepted answers.",
     )
     priority: Literal["low", "normal", "high"] = Field("normal", description="Place in the line.")
-    webhook_url: Text | None = Field(None, description="Address that is told of the end.")
-    webhook_events: list[Text] | None = Field(None, description="Events that it is told of.")
+    webhook_url: Annotated[Text, StringConstraints(min_length=1)] | None = Field(
+        None,
+        description="Address that is told of the job's events, by https.",
+        examples=["https://example.org/hook"],
+    )
+    webhook_events: Annotated[list[Event], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="Events that it is told of; `job.completed` alone when left out."
+    )
     metadata: Annotated[dict[Key, Value], Field(max_length=16)] = Field(
         default_factory=dict,
         description="At most 16 keys of 64 and values of 512 characters; echoed back.",
@@ -137,6 +146,8 @@ def _checked(given: Mapping[str, Any], *, strict: bool, where: str) -> Options:
         later.append({"loc": f"{where}.mode", "msg": f"mode `{options.mode}` {_LATER}"})
     given_later = [k for k in sorted(LATER_OPTIONS) if getattr(options, k) is not None]
     later += [{"loc": f"{where}.{key}", "msg": f"`{key}` {_LATER}"} for key in given_later]
+    if options.webhook_events is not None and options.webhook_url is None:
+        later.append({"loc": f"{where}.webhook_events", "msg": "`webhook_events` needs `webhook_url`"})
     if later:
         raise InvalidRequest("; ".join(e["msg"] for e in later) + ".", errors=later)
     return options

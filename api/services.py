@@ -23,6 +23,7 @@ from shared.blobs import Blobs
 from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import Unauthorized
+from shared.outbound import OutboundPolicy
 from shared.settings import Settings
 
 
@@ -46,6 +47,7 @@ class Services:
     submissions: Submissions
     quick: Submissions
     quick_db: Database
+    outbound: OutboundPolicy
     backlog: Backlog
     probes: Probes
     exporting: anyio.CapacityLimiter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.blobs import Blobs
 from shared.catalogue import Catalogue
 from shared.contracts import PRIORITIES, NewInput, NewJob
 from shared.db import Database
+from shared.documents import JOB_COMPLETED
 from shared.errors import (
     EmptySubmission,
     InkqueueError,
@@ -29,6 +31,7 @@ from shared.jobs.submit import Submitted, find_key, submit_job
 from shared.jobs.workers import live_workers, serves
 from shared.manifest import ManifestBuilder, cut_chunks
 from shared.names import clean_name, ends_with
+from shared.outbound import OutboundPolicy, check_url
 from shared.settings import Settings
 from shared.sniff import MULTI_PAGE, Kind, sniff
 from shared.sources import ByteSource, BytesSource
@@ -63,8 +66,11 @@ class Plan:
 class Submissions:
     """Turns stashed files into jobs; synchronous, for a thread."""
 
-    def __init__(self, db: Database, blobs: Blobs, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, blobs: Blobs, catalogue: Catalogue, settings: Settings, policy: OutboundPolicy
+    ) -> None:
         self._db = db
+        self._policy = policy
         self._blobs = blobs
         self._catalogue = catalogue
         self._settings = settings
@@ -95,6 +101,8 @@ class Submissions:
         plan = self.plan(stash)
         if len(plan.builder) != 1:
             raise InvalidRequest(f"Exactly one image is read here, not {len(plan.builder)}.")
+        if options.webhook_url is not None:
+            raise InvalidRequest("A prediction answers by itself and has no webhook.")
         return submit_job(self._db, self.prepare(plan, options, how, None))
 
     def rehearse(self, stash: Stash, options: Options) -> dict[str, Any]:
@@ -104,6 +112,7 @@ class Submissions:
             InkqueueError: as `submit` would.
         """
         self.model_of(options)
+        self.webhook_of(options)
         plan = self.plan(stash)
         refused = [item._asdict() for item in plan.builder.refused()]
         for file in stash.files:
@@ -164,6 +173,7 @@ class Submissions:
             priority=PRIORITIES[options.priority],
             deadline_s=options.deadline_s,
             metadata=options.metadata,
+            webhook=self.webhook_of(options),
             traceparent=how.traceparent,
             request_id=how.request_id,
             idempotency_key=how.idempotency_key,
@@ -188,6 +198,20 @@ class Submissions:
                 raise
             return name, version or None, None
         return package.name, package.version if version else None, package.sha256 if version else None
+
+    def webhook_of(self, options: Options) -> dict[str, object] | None:
+        """Return what the job's row keeps of its webhook, the address in normal form.
+
+        Raises:
+            WebhookUrlRefused: the address may not be called.
+        """
+        if options.webhook_url is None:
+            return None
+        events: Sequence[str] = options.webhook_events or [JOB_COMPLETED]
+        return {
+            "url": check_url(options.webhook_url, self._policy).url,
+            "events": list(dict.fromkeys(events)),
+        }
 
     def _add(self, builder: ManifestBuilder, ordinal: int, file: StashedFile) -> None:
         """Add the items of one file."""

@@ -296,7 +296,6 @@ def test_options_in_the_address_are_checked_too(common: httpx.Client) -> None:
         {"mode": "number"},
         {"mode": "form", "template": "t"},
         {"template": "t"},
-        {"webhook_url": "https://example.org/"},
     ],
 )
 def test_what_comes_later_is_said(common: httpx.Client, options: dict[str, str]) -> None:
