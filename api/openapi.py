@@ -5,7 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from api.openapi_headers import COMMON, OF_STATUS, ref
+from api.openapi_headers import COMMON, OF_OPERATION, OF_STATUS, ref
+from api.openapi_links import add_links, webhooks
 from api.problems import MEDIA_TYPE, codes_of
 from api.schemas import Problem
 
@@ -36,7 +37,7 @@ _KEYS = [{"bearer": []}, {"api_key": []}, {"session": []}]
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer ik_…`"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "inkqueue_session"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-inkqueue"},
 }
 
 
@@ -59,6 +60,9 @@ def completed(document: dict[str, Any], scopes: dict[tuple[str, str], str]) -> d
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, scopes.get((path, method)), has_body="requestBody" in operation)
+            _headers(path, method, operation["responses"], limited=(path, method) in scopes)
+    add_links(document["paths"])
+    document["webhooks"] = webhooks()
     return document
 
 
@@ -86,13 +90,16 @@ def _complete(operation: dict[str, Any], scope: str | None, *, has_body: bool) -
     for status, response in responses.items():
         if int(status) >= 400:
             _problem(int(status), response)
-        names = (
-            "X-Request-Id",
-            *OF_STATUS.get(int(status), ()),
-            *(("RateLimit", "RateLimit-Policy") if scope else ()),
-        )
-        response["headers"] = {name: ref(name) for name in names} | response.get("headers", {})
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _headers(path: str, method: str, responses: dict[str, Any], *, limited: bool) -> None:
+    """Name the headers of every answer."""
+    for status, response in responses.items():
+        code = int(status)
+        names = ("X-Request-Id", *OF_STATUS.get(code, ()), *OF_OPERATION.get((method, path, code), ()))
+        names += ("RateLimit", "RateLimit-Policy") if limited else ()
+        response["headers"] = {name: ref(name) for name in names} | response.get("headers", {})
 
 
 def _everywhere(scope: str | None, has_body: bool) -> list[int]:

@@ -40,6 +40,21 @@ OF_STATUS: dict[int, tuple[str, ...]] = {
 """Headers that every answer of a status has."""
 
 
+_MADE = ("Location", "Retry-After", "ETag", "Idempotency-Replayed", "Preference-Applied")
+OF_OPERATION: dict[tuple[str, str, int], tuple[str, ...]] = {
+    ("post", "/v1/jobs", 202): _MADE,
+    ("post", "/v1/jobs", 200): ("Location", "ETag", "Idempotency-Replayed", "Preference-Applied"),
+    ("post", "/v1/jobs/{job_id}/retry", 202): ("Location", "Retry-After", "ETag", "Idempotency-Replayed"),
+    ("post", "/v1/jobs/{job_id}/cancel", 202): ("Retry-After", "ETag"),
+    ("post", "/v1/jobs/{job_id}/cancel", 200): ("ETag",),
+    ("get", "/v1/jobs/{job_id}", 200): ("Retry-After", "ETag"),
+    ("get", "/v1/jobs/{job_id}", 304): ("Retry-After", "ETag"),
+    ("get", "/v1/jobs/{job_id}/results", 200): ("Content-Disposition",),
+    ("get", "/v1/jobs/{job_id}/items/{seq}/image", 200): ("Content-Disposition",),
+}
+"""Headers of single answers; each may be left out where it says nothing."""
+
+
 def ref(name: str) -> dict[str, str]:
     """Point to the description of a header."""
     return {"$ref": f"#/components/headers/{name}"}

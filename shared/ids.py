@@ -10,6 +10,8 @@ from shared.errors import InvalidRequest, NotFound
 
 _JOB = re.compile(r"job_([0-9a-f]{32})")
 _DELIVERY = re.compile(r"whd_([0-9a-f]{32})")
+CURSOR_PATTERN = "^[A-Za-z0-9_-]{22}$"
+_CURSOR = re.compile(CURSOR_PATTERN)
 
 
 def job_id_text(job_id: UUID) -> str:
@@ -57,9 +59,6 @@ def parse_cursor(text: str) -> UUID:
     Raises:
         InvalidRequest: it was not given out by this service.
     """
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError as error:
-        raise InvalidRequest(
-            errors=[{"loc": "query.cursor", "msg": "is no cursor of this service"}]
-        ) from error
+    if not _CURSOR.fullmatch(text):
+        raise InvalidRequest(errors=[{"loc": "query.cursor", "msg": "is no cursor of this service"}])
+    return UUID(bytes=base64.urlsafe_b64decode(text + "=="))

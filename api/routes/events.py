@@ -25,6 +25,19 @@ from shared.jobs.read import JobView, get_job
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
+EVENT = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"enum": ["job.started", "job.progress", "job.completed"]},
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Version of the job."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+}
 COMMENT_S = 15.0
 AT_MOST_EVERY_S = 0.2
 
@@ -35,8 +48,8 @@ AT_MOST_EVERY_S = 0.2
     summary="Follow a job",
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            "description": "Server-Sent Events.",
+            "content": {"text/event-stream": {"schema": EVENT}},
+            "description": "Server-Sent Events; the schema is that of one.",
         },
         **problems(404, 503),
     },

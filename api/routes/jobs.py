@@ -13,15 +13,15 @@ from starlette.responses import Response
 
 from api.answers import Json, job_answer, job_headers
 from api.auth import Reader, Submitter
+from api.idempotency import Once
 from api.openapi import problems
 from api.options import MOST_WAIT_S, Text
 from api.render import summary_document
-from api.routes.submit import sound_key
 from api.schemas import Job, JobList, JobSummary
 from api.services import Parts
 from api.strict import StrictRoute
 from shared.documents import job_document
-from shared.ids import cursor_text, job_id_text, parse_cursor, parse_job_id
+from shared.ids import CURSOR_PATTERN, cursor_text, job_id_text, parse_cursor, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
 from shared.jobs.remove import delete_job
 from shared.jobs.retry import retry_job
@@ -34,6 +34,10 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 STOPPED_AT_ONCE = 2000
 """Items that a cancel writes itself; the steward writes the rest."""
 
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before.", json_schema_extra={"pattern": CURSOR_PATTERN}),
+]
 JobId = Annotated[str, Path(description="`job_…`", examples=["job_0198f6c2a1b47c3e8d9f0a1b2c3d4e5f"])]
 
 
@@ -47,7 +51,7 @@ def index(
     created_before: Annotated[datetime | None, Query()] = None,
     kind: Annotated[Literal["job", "predict"], Query()] = "job",
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List jobs, newest first."""
     wanted = JobFilter(
@@ -56,7 +60,7 @@ def index(
         name=name,
         created_after=_aware(created_after),
         created_before=_aware(created_before),
-        before=parse_cursor(cursor) if cursor else None,
+        before=parse_cursor(cursor) if cursor is not None else None,
     )
     jobs = list_jobs(parts.db, caller.tenant, wanted, limit + 1)
     page = jobs[:limit]
@@ -139,13 +143,10 @@ async def retry(
     job_id: JobId,
     parts: Parts,
     caller: Submitter,
-    idempotency_key: Annotated[
-        str | None, Header(description="A repeat with it returns the same job.")
-    ] = None,
+    once: Once = None,
 ) -> Response:
     """Make a new job of the failed, canceled and expired items."""
     key = parse_job_id(job_id)
-    once = sound_key(idempotency_key)
     work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key, once)
     made = await anyio.to_thread.run_sync(work, limiter=parts.retrying)
     if not made.replayed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from api.answers import Json, job_answer
 from api.auth import Submitter
+from api.idempotency import Once
 from api.openapi import problems
 from api.openapi_bodies import SUBMISSION
 from api.options import preferred_wait
@@ -25,7 +26,7 @@ from api.services import Caller, Parts, Services
 from api.stash import Stash
 from api.strict import StrictRoute
 from api.submission import Circumstances
-from shared.errors import InvalidRequest
+from shared.errors import Unavailable
 from shared.ids import job_id_text
 from shared.jobs.read import JobView, get_job
 from shared.jobs.results import read_page
@@ -35,7 +36,6 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 MOST_EMBEDDED = 100
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
 @router.post(
@@ -46,7 +46,7 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
     openapi_extra=SUBMISSION,
     responses={
         200: {"model": Job | Rehearsal, "description": "Already ended (`Prefer: wait`), or a dry run."},
-        **problems(400, 408, 413, 415, 422, 429, 503, 507),
+        **problems(429, 507),
     },
 )
 async def submit(
@@ -54,9 +54,7 @@ async def submit(
     parts: Parts,
     caller: Submitter,
     dry_run: Annotated[bool, Query(description="Check everything, keep nothing.")] = False,
-    idempotency_key: Annotated[
-        str | None, Header(description="Quoted or bare; a repeat gets the first job. Kept 24 h.")
-    ] = None,
+    once: Once = None,
     prefer: Annotated[
         str | None, Header(description="`wait=N`: answer at the end, or after N seconds.")
     ] = None,
@@ -65,7 +63,7 @@ async def submit(
     """Take in images, zips and documents; answer when upload and job are durable."""
     how = Circumstances(
         tenant=caller.tenant,
-        idempotency_key=sound_key(idempotency_key),
+        idempotency_key=once,
         traceparent=sound_traceparent(traceparent),
         request_id=request_id_of(request),
     )
@@ -122,7 +120,8 @@ async def _rehearse(request: Request, parts: Services, how: Circumstances) -> di
 async def _answer(parts: Services, caller: Caller, made: Submitted, wait_s: int | None) -> Response:
     """Answer with the job as it is now, or as it is when it ends."""
     if wait_s:
-        with parts.waiters.waiting(made.job_id) as waiter:
+        # the job is made: when too many wait already, that is no reason to answer as if it were not
+        with suppress(Unavailable), parts.waiters.waiting(made.job_id) as waiter:
             await waiter.end(wait_s)
     return await run_in_threadpool(_made_answer, parts, caller, made, wait_s)
 
@@ -145,24 +144,6 @@ def _embedded(parts: Services, caller: Caller, job: JobView) -> dict[str, Any]:
         return {}
     page = read_page(parts.db, caller.tenant, job.id, after=-1, limit=MOST_EMBEDDED)
     return {"results": [item_document(item) for item in page.items]}
-
-
-def sound_key(header: str | None) -> str | None:
-    """Return an idempotency key without its quotes.
-
-    Raises:
-        InvalidRequest: it is empty, too long, or not printable ASCII.
-    """
-    if header is None:
-        return None
-    key = header.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not _KEY.fullmatch(key):
-        raise InvalidRequest(
-            errors=[{"loc": "header.Idempotency-Key", "msg": "is to be 1 to 255 printable ASCII characters"}]
-        )
-    return key
 
 
 def sound_traceparent(header: str | None) -> str | None:
