@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from api.main import create_app
 from api.origins import is_loopback
-from api.protocol import Protocol
+from api.server import allow_files, server_config
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.keys.bootstrap import BootstrapRefused, checked_bootstrap
@@ -20,8 +20,6 @@ from shared.logs import configure_logs
 from shared.settings import Settings, get_settings
 
 GRACE_S = 10
-KEEP_ALIVE_S = 30
-BACKLOG = 2048
 NO_KEYS = """The service has no API keys and would be open to everybody who reaches {host}. Either
   make a key:         inkqueue keys create --name admin --scopes admin
   or give the first:  export INKQUEUE_BOOTSTRAP_KEY=$(inkqueue keys generate)
@@ -38,20 +36,8 @@ def main() -> int:
         print(refused, file=sys.stderr)
         return 2
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="auto",
-        http=Protocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    allow_files(settings)
+    config = server_config(app, settings, GRACE_S)
     with contextlib.suppress(KeyboardInterrupt):
         Server(config, app).run()
     return 0

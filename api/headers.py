@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 """What a document may do that is no page of ours: JSON, text, and whatever somebody uploaded."""
-_ALWAYS = {
+ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -32,7 +32,7 @@ _REMEMBERED_S = "600"
 
 def secure(headers: MutableHeaders, scope: Scope, hsts_s: int) -> None:
     """Add what is missing; an endpoint's own policy stays."""
-    for name, value in _ALWAYS.items():
+    for name, value in ALWAYS.items():
         headers.setdefault(name, value)
     is_page = headers.get("content-type", "").startswith("text/html")
     headers.setdefault("Permissions-Policy", _PAGE_FEATURES if is_page else _NO_FEATURES)

@@ -88,15 +88,21 @@ class RateLimits:
         await self._take(rate, f"address:{_place(scope)}", ["auth"])
 
     async def finish(self, scope: Scope, status: int) -> RateLimited | None:
-        """Count a request of nobody known when its answer is there; return what it is answered instead."""
+        """Count a request that no route asked about, when its answer is there; return what it is answered instead.
+
+        So are counted: wrong keys, addresses that do not exist, methods that an address does not take.
+        """
         rate = rate_of(scope)
         self._guarded = self._guarded or status == 401
         if rate.counted or not self._guarded or (status != 401 and _FREE.fullmatch(scope["path"])):
             return None
         rate.counted = True
+        key_id = getattr(scope["state"].get("caller"), "key_id", None)
         try:
-            names = ["auth"] if status == 401 else ["default"]
-            await self._take(rate, f"address:{_place(scope)}", names)
+            if key_id is not None:
+                await self._take(rate, f"key:{key_id}", ["default"])
+            else:
+                await self._take(rate, f"address:{_place(scope)}", ["auth"] if status == 401 else ["default"])
         except RateLimited as error:
             return error
         return None

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from api.main import create_app
-from api.protocol import Protocol
+from api.server import server_config
 from api.services import Services as Parts
 from inkqueue.local.redis import free_port
 from shared.blobs import Blobs, open_blobs
@@ -32,15 +32,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
 def serving_app(settings: Settings) -> Iterator[tuple[httpx.Client, Parts]]:
     """Serve the API likewise; lend the parts it works with, too."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=settings.port,
-        log_config=None,
-        http=Protocol,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
+    config = server_config(app, settings, grace_s=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="api", daemon=True)
     thread.start()
