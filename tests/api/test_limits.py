@@ -1,0 +1,273 @@
+"""Rate limits: counted by key for all processes, told in the draft's headers, escaped by nothing a request says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.addresses import Proxies, place
+from api.limits_counters import Memory, Policy
+from inkqueue.local.redis import free_port
+from shared.db import Database
+from shared.keys.text import KeyText
+from shared.settings import Settings
+from tests.api.conftest import serving
+from tests.api.files import problem
+from tests.api.keyed import bearer, key_for
+from tests.api.test_outages import own_redis
+
+WINDOW_S = 600
+"""Long, so that no window ends within a test."""
+SMALL = {
+    "rate_limit_window_s": WINDOW_S,
+    "rate_limit_requests": 8,
+    "rate_limit_submissions": 3,
+    "rate_limit_webhook_tests": 2,
+    "rate_limit_failed_auth": 4,
+}
+
+
+@pytest.fixture
+def admin(database: Database) -> KeyText:
+    """Make the first key, which closes the service."""
+    return key_for(database)
+
+
+@contextmanager
+def limited(settings: Settings, **more: object) -> Iterator[httpx.Client]:
+    """Serve with small quotas."""
+    with serving(settings.model_copy(update={**SMALL, **more})) as client:
+        yield client
+
+
+@pytest.fixture
+def closed(admin: KeyText, settings: Settings) -> Iterator[httpx.Client]:
+    """Lend a client without a key of such a service."""
+    with limited(settings) as client:
+        yield client
+
+
+def used_up(api: httpx.Client, headers: dict[str, str], count: int = 8) -> None:
+    """Ask until the quota of requests in all is used up."""
+    for _ in range(count):
+        assert api.get("/v1/jobs", headers=headers).status_code == 200
+
+
+def test_an_answer_tells_policy_and_rest(closed: httpx.Client, admin: KeyText) -> None:
+    """The headers are structured fields as in draft 10: a list of strings with parameters."""
+    first, second = (closed.get("/v1/jobs", headers=bearer(admin)) for _ in range(2))
+    assert first.headers["ratelimit-policy"] == f'"default";q=8;w={WINDOW_S}'
+    assert re.fullmatch(r'"default";r=7;t=\d+', first.headers["ratelimit"])
+    assert re.fullmatch(r'"default";r=6;t=\d+', second.headers["ratelimit"])
+    assert 0 < int(second.headers["ratelimit"].split("t=")[1]) <= WINDOW_S
+
+
+def test_over_the_quota_is_429_with_the_time_to_wait(closed: httpx.Client, admin: KeyText) -> None:
+    """A problem document that may be retried, `Retry-After`, and the same headers as on a success."""
+    used_up(closed, bearer(admin))
+    answer = closed.get("/v1/jobs", headers=bearer(admin))
+    assert problem(answer, 429, "rate_limited")["retryable"] is True
+    assert 1 <= int(answer.headers["retry-after"]) <= 2 * WINDOW_S
+    assert answer.headers["ratelimit"] == f'"default";r=0;t={answer.headers["retry-after"]}'
+
+
+def test_who_waits_as_told_is_let_in(settings: Settings, admin: KeyText) -> None:
+    """After `Retry-After` seconds, rounded up, the very next request is served."""
+    with limited(settings, rate_limit_window_s=2, rate_limit_requests=3) as api:
+        for _ in range(2):
+            while (answer := api.get("/v1/jobs", headers=bearer(admin))).status_code == 200:
+                continue
+            time.sleep(int(answer.headers["retry-after"]))
+            assert api.get("/v1/jobs", headers=bearer(admin)).status_code == 200
+
+
+def test_kinds_of_requests_have_quotas_of_their_own(closed: httpx.Client, admin: KeyText) -> None:
+    """Submissions count under two policies; when theirs is used up, reading goes on."""
+    answers = [closed.post("/v1/jobs", headers=bearer(admin)) for _ in range(4)]
+    assert [a.status_code for a in answers] == [422, 422, 422, 429]
+    assert answers[0].headers["ratelimit-policy"] == f'"default";q=8;w={WINDOW_S}, "submit";q=3;w={WINDOW_S}'
+    assert re.fullmatch(r'"default";r=4;t=\d+, "submit";r=0;t=\d+', answers[3].headers["ratelimit"])
+    assert closed.get("/v1/jobs", headers=bearer(admin)).status_code == 200
+
+
+def test_webhook_tests_have_a_quota(closed: httpx.Client, admin: KeyText) -> None:
+    """Nobody uses the service to knock on addresses quickly."""
+    answers = [closed.post("/v1/webhooks/test", headers=bearer(admin), json={}) for _ in range(3)]
+    assert answers[-1].status_code == 429
+    assert answers[0].status_code != 429
+
+
+def test_a_key_cannot_dress_up(closed: httpx.Client, admin: KeyText, settings: Settings) -> None:
+    """Other headers, other cases, new connections, other methods, wrong addresses: one key, one count."""
+    base = f"http://127.0.0.1:{settings.port}"
+    tries = [
+        httpx.get(f"{base}/v1/jobs", headers=bearer(admin)),
+        httpx.get(f"{base}/v1/jobs", headers={"x-api-key": admin.text}),
+        httpx.get(f"{base}/v1/jobs", headers={"aUTHORIZATION": f"BEARER {admin.text}"}),
+        httpx.head(f"{base}/v1/jobs", headers=bearer(admin)),
+        httpx.options(f"{base}/v1/jobs", headers=bearer(admin)),
+        httpx.get(f"{base}/v1/nothing", headers=bearer(admin)),
+        httpx.delete(f"{base}/v1/jobs", headers={**bearer(admin), "X-Forwarded-For": "9.9.9.9"}),
+        httpx.get(f"{base}/V1/JOBS?x=1", headers={**bearer(admin), "Forwarded": "for=8.8.8.8"}),
+    ]
+    assert [re.findall(r'"default";r=(\d+)', t.headers["ratelimit"]) for t in tries] == [
+        [str(7 - k)] for k in range(8)
+    ]
+    for method in ("GET", "HEAD", "OPTIONS", "PUT"):
+        assert httpx.request(method, f"{base}/v1/jobs", headers=bearer(admin)).status_code == 429
+    problem(httpx.get(f"{base}/v1/nothing", headers=bearer(admin)), 429, "rate_limited")
+
+
+def test_keys_do_not_share_a_count(closed: httpx.Client, admin: KeyText, database: Database) -> None:
+    """One tenant's haste is not another's."""
+    used_up(closed, bearer(admin))
+    assert closed.get("/v1/jobs", headers=bearer(key_for(database, "acme"))).status_code == 200
+
+
+def test_processes_count_together(settings: Settings, admin: KeyText) -> None:
+    """Two API processes on one Redis know one quota."""
+    with limited(settings) as one, limited(settings, port=free_port()) as two:
+        for _ in range(4):
+            used_up(one, bearer(admin), 1)
+            used_up(two, bearer(admin), 1)
+        assert [api.get("/v1/jobs", headers=bearer(admin)).status_code for api in (one, two)] == [429, 429]
+
+
+def test_wrong_keys_are_counted_by_address(closed: httpx.Client, admin: KeyText) -> None:
+    """Guessing ends in 429, whatever the guesser says about where he comes from; right keys from there still work."""
+    codes = []
+    for k in range(7):
+        headers = {
+            "Authorization": f"Bearer ik_{k}",
+            "X-Forwarded-For": f"10.0.0.{k}",
+            "X-Real-IP": f"10.0.1.{k}",
+        }
+        codes.append(closed.get("/v1/jobs", headers=headers).status_code)
+    assert codes == [401] * 4 + [429] * 3
+    assert closed.get("/v1/jobs", headers=bearer(admin)).status_code == 200
+
+
+def test_sign_ins_are_counted_by_address(closed: httpx.Client, admin: KeyText) -> None:
+    """After a few sign-ins even the right key has to wait."""
+    for _ in range(4):
+        assert closed.post("/sign-in", data={"key": "ik_wrong"}).status_code == 401
+    answer = closed.post("/sign-in", data={"key": admin.text})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_a_trusted_proxy_tells_where_requests_come_from(settings: Settings, admin: KeyText) -> None:
+    """Behind it each address has its own count, by the rightmost hop that is not trusted."""
+    with limited(settings, trusted_proxies="127.0.0.1, 10.0.0.0/8") as api:
+
+        def guess(forwarded: str) -> int:
+            return api.get(
+                "/v1/jobs", headers={"X-API-Key": "ik_x", "X-Forwarded-For": forwarded}
+            ).status_code
+
+        assert [guess(f"1.2.3.{k}, 9.9.9.9, 10.0.0.1") for k in range(5)] == [401] * 4 + [429]
+        assert guess("9.9.9.8, 10.0.0.1") == 401
+
+
+def test_health_is_not_limited(closed: httpx.Client) -> None:
+    """Probes are asked often and may be."""
+    assert {closed.get("/healthz").status_code for _ in range(30)} == {200}
+
+
+def test_an_open_service_limits_nobody_unless_told(settings: Settings) -> None:
+    """On one's own machine there is no quota; with the setting there is, by address."""
+    with limited(settings) as api:
+        answers = [api.get("/v1/jobs") for _ in range(12)]
+        assert {a.status_code for a in answers} == {200}
+        assert "ratelimit" not in answers[-1].headers
+    with limited(settings, rate_limit_open=True) as api:
+        assert [api.get("/v1/jobs").status_code for _ in range(9)] == [200] * 8 + [429]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_redis_each_process_counts_alone_and_soon(
+    settings: Settings, admin: KeyText, tmp_path: Path, how: signal.Signals
+) -> None:
+    """A Redis that is dead or frozen fails no request, slows at most a few, and lifts no limit."""
+    with (
+        own_redis(tmp_path / "redis.log") as (server, process),
+        limited(settings, redis_url=server.url(0)) as api,
+    ):
+        assert api.get("/v1/jobs", headers=bearer(admin)).status_code == 200
+        os.kill(process.pid, how)
+        answers = [api.get("/v1/jobs", headers=bearer(admin)) for _ in range(10)]
+        assert [a.status_code for a in answers] == [200] * 8 + [429] * 2
+        slow = sorted(a.elapsed.total_seconds() for a in answers)
+        assert slow[-1] < 2
+        assert slow[-3] < 1
+        if how == signal.SIGSTOP:
+            os.kill(process.pid, signal.SIGCONT)
+            time.sleep(2.1)
+            api.get("/v1/jobs", headers=bearer(admin))
+            answer = api.get("/v1/jobs", headers=bearer(admin))
+            assert answer.status_code == 200, "the count of all processes holds again"
+
+
+def test_a_flushed_redis_costs_nothing(settings: Settings, admin: KeyText, tmp_path: Path) -> None:
+    """Scripts and counts that are gone are made anew."""
+    with own_redis(tmp_path / "redis.log") as (server, _), limited(settings, redis_url=server.url(0)) as api:
+        used_up(api, bearer(admin))
+        import redis
+
+        with redis.Redis.from_url(server.url(0)) as client:
+            client.flushall()
+            client.script_flush()
+        used_up(api, bearer(admin))
+        assert api.get("/v1/jobs", headers=bearer(admin)).status_code == 429
+
+
+def test_the_memory_is_bounded() -> None:
+    """However many addresses ask, only so many are remembered, the latest."""
+    memory, policy = Memory(most=100), Policy("auth", 2, 60)
+    for k in range(1000):
+        memory.take(f"address:{k}", policy)
+    assert len(memory._counts) == 100
+    assert [memory.take("address:999", policy).allowed for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("6.6.6.6", "1.1.1.1", "6.6.6.6"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1", "1.1.1.1"),
+        ("10.0.0.1", "1.1.1.1, 2.2.2.2", "2.2.2.2"),
+        ("10.0.0.1", "1.1.1.1, 2.2.2.2, 10.9.9.9", "2.2.2.2"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", "1.1.1.1, rubbish", "10.0.0.1"),
+        ("10.0.0.1", "1.1.1.1:4711", "1.1.1.1"),
+        ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("::ffff:10.0.0.1", "::ffff:1.1.1.1", "1.1.1.1"),
+    ],
+)
+def test_the_origin_is_the_rightmost_hop_that_is_not_trusted(
+    peer: str, forwarded: str, expected: str
+) -> None:
+    """What a client writes left of the proxies' own entries counts for nothing."""
+    scope = {
+        "client": (peer, 1),
+        "scheme": "http",
+        "headers": [(b"x-forwarded-for", forwarded.encode()), (b"x-forwarded-proto", b"https")],
+    }
+    found = Proxies("10.0.0.0/8").resolved(scope)
+    assert found["client"][0] == expected
+    assert found["scheme"] == ("http" if peer == "6.6.6.6" else "https")
+
+
+def test_an_ipv6_site_is_one_address() -> None:
+    """Who has a /64 has all of its addresses, and one count."""
+    assert place("2001:db8:1:2::1") == place("2001:db8:1:2:ffff::9") != place("2001:db8:1:3::1")
+    assert place("::ffff:1.2.3.4") == place("1.2.3.4") == "1.2.3.4"
