@@ -59,7 +59,9 @@ def completed(document: dict[str, Any], scopes: dict[tuple[str, str], str]) -> d
     components["securitySchemes"] = deepcopy(SCHEMES)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, scopes.get((path, method)), has_body="requestBody" in operation)
+            _complete(
+                operation, scopes.get((path, method)), has_body="requestBody" in operation, has_id="{" in path
+            )
             _headers(path, method, operation["responses"], limited=(path, method) in scopes)
     add_links(document["paths"])
     document["webhooks"] = webhooks()
@@ -79,13 +81,13 @@ def _schemas(schemas: dict[str, Any]) -> None:
         schemas[f"Problem{status}"] = {"allOf": [base, {"type": "object", "properties": codes}]}
 
 
-def _complete(operation: dict[str, Any], scope: str | None, *, has_body: bool) -> None:
+def _complete(operation: dict[str, Any], scope: str | None, *, has_body: bool, has_id: bool) -> None:
     """Add to one operation what follows from its kind."""
     responses = operation["responses"]
     if scope is not None:
         operation["security"] = deepcopy(_KEYS)
         operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()
-    for status in _everywhere(scope, has_body):
+    for status in _everywhere(scope, has_body, has_id):
         responses.setdefault(str(status), {"description": _WORDS[status]})
     for status, response in responses.items():
         if int(status) >= 400:
@@ -102,10 +104,11 @@ def _headers(path: str, method: str, responses: dict[str, Any], *, limited: bool
         response["headers"] = {name: ref(name) for name in names} | response.get("headers", {})
 
 
-def _everywhere(scope: str | None, has_body: bool) -> list[int]:
+def _everywhere(scope: str | None, has_body: bool, has_id: bool) -> list[int]:
     """Return the statuses that a call may have whatever it does."""
     found = [400, 422, 429, 500, 503]
     found += [401, 403] if scope is not None else []
+    found += [404] if has_id else []
     return found + ([408, 413, 415] if has_body else [])
 
 

@@ -41,14 +41,15 @@ _IMAGE = {
 }
 
 
-def option_schemas(*, null: bool) -> dict[str, Any]:
+def option_schemas(*, null: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return the schema of every option that is there yet.
 
     Args:
+        without: options that this call refuses.
         null: keep `null` as a way to leave an option out; a form and an address have no such thing.
     """
     schemas: dict[str, Any] = deepcopy(Options.model_json_schema()["properties"])
-    for name in LATER_OPTIONS:
+    for name in LATER_OPTIONS | without:
         schemas.pop(name, None)
     schemas["mode"]["enum"] = [mode for mode in schemas["mode"]["enum"] if mode not in LATER_MODES]
     return schemas if null else {name: _without_null(schema) for name, schema in schemas.items()}
@@ -61,10 +62,10 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return kinds[0] | schema if kinds else schema
 
 
-def _parameters() -> list[dict[str, Any]]:
+def _parameters(without: frozenset[str]) -> list[dict[str, Any]]:
     """Return the options as query parameters; objects are JSON text."""
     found = []
-    for name, schema in option_schemas(null=False).items():
+    for name, schema in option_schemas(null=False, without=without).items():
         about = {"name": name, "in": "query", "description": schema.pop("description", "")}
         place = (
             {"content": {"application/json": {"schema": schema}}} if schema.get("type") == "object" else {}
@@ -73,16 +74,16 @@ def _parameters() -> list[dict[str, Any]]:
     return found
 
 
-def _submission(most_images: int | None) -> dict[str, Any]:
+def _submission(most_images: int | None, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return body and parameters of a call that takes images."""
     most = {} if most_images is None else {"maxItems": most_images}
     return {
-        "parameters": _parameters(),
+        "parameters": _parameters(without),
         "requestBody": {
             "required": True,
             "content": {
-                "multipart/form-data": {"schema": _form(most)},
-                "application/json": {"schema": _json(most), "example": _EXAMPLE},
+                "multipart/form-data": {"schema": _form(most, without)},
+                "application/json": {"schema": _json(most, without), "example": _EXAMPLE},
                 **{
                     kind: {"schema": _BINARY} for kind in sorted({*CONTENT_TYPES, "application/octet-stream"})
                 },
@@ -91,21 +92,21 @@ def _submission(most_images: int | None) -> dict[str, Any]:
     }
 
 
-def _form(most: dict[str, int]) -> dict[str, Any]:
+def _form(most: dict[str, int], without: frozenset[str]) -> dict[str, Any]:
     files = {"type": "array", "items": _BINARY, "minItems": 1, "description": "`file` is another name."}
     return {
         "type": "object",
-        "properties": {"files": files | most, **option_schemas(null=False)},
+        "properties": {"files": files | most, **option_schemas(null=False, without=without)},
         "required": ["files"],
         "additionalProperties": False,
     }
 
 
-def _json(most: dict[str, int]) -> dict[str, Any]:
+def _json(most: dict[str, int], without: frozenset[str]) -> dict[str, Any]:
     images = {"type": "array", "items": _IMAGE, "minItems": 1} | most
     return {
         "type": "object",
-        "properties": {"images": images, **option_schemas(null=True)},
+        "properties": {"images": images, **option_schemas(null=True, without=without)},
         "required": ["images"],
         "additionalProperties": False,
     }
@@ -115,5 +116,5 @@ _EXAMPLE = {"images": [{"custom_id": "a", "pixels": [[0, 255], [255, 0]]}], "nam
 
 SUBMISSION = _submission(None)
 """Of `POST /v1/jobs`; where an option stands both in the address and in the body, the body counts."""
-ONE_IMAGE = _submission(1)
+ONE_IMAGE = _submission(1, frozenset({"webhook_url", "webhook_events"}))
 """Of `POST /v1/predict`."""

@@ -63,6 +63,7 @@ class Options(BaseModel):
         None,
         description="Address that is told of the job's events, by https.",
         examples=["https://example.org/hook"],
+        json_schema_extra={"format": "uri"},
     )
     webhook_events: Annotated[list[Event], Field(min_length=1, max_length=8)] | None = Field(
         None, description="Events that it is told of; `job.completed` alone when left out."

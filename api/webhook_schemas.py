@@ -75,6 +75,7 @@ class TestWanted(BaseModel):
         max_length=2048,
         description="Checked as `webhook_url` is.",
         examples=["https://example.org/hook"],
+        json_schema_extra={"format": "uri"},
     )
 
 

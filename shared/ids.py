@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.errors import InvalidRequest, NotFound
 
+JOB_ID_PATTERN = "^job_[0-9a-f]{32}$"
 _JOB = re.compile(r"job_([0-9a-f]{32})")
 _DELIVERY = re.compile(r"whd_([0-9a-f]{32})")
 CURSOR_PATTERN = "^[A-Za-z0-9_-]{22}$"

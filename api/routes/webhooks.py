@@ -17,6 +17,7 @@ from api.openapi import problems
 from api.openapi_headers import headers
 from api.options import preferred_wait
 from api.problems import request_id_of
+from api.routes.jobs import Cursor
 from api.routes.submit import sound_traceparent
 from api.services import Parts, Services
 from api.strict import StrictRoute
@@ -30,7 +31,14 @@ from api.webhook_schemas import (
     secret_document,
 )
 from shared.errors import InvalidRequest, NotFound
-from shared.ids import cursor_text, delivery_id_text, parse_cursor, parse_delivery_id, parse_job_id
+from shared.ids import (
+    JOB_ID_PATTERN,
+    cursor_text,
+    delivery_id_text,
+    parse_cursor,
+    parse_delivery_id,
+    parse_job_id,
+)
 from shared.outbound import check_url
 from shared.webhooks.log import (
     DeliveryFilter,
@@ -150,16 +158,19 @@ async def _tried(parts: Services, tenant: str, delivery_id: UUID, wait_s: float)
 def index(
     parts: Parts,
     caller: Reader,
-    job_id: Annotated[str | None, Query(description="Only those of this job.")] = None,
+    job_id: Annotated[
+        str | None,
+        Query(description="Only those of this job.", json_schema_extra={"pattern": JOB_ID_PATTERN}),
+    ] = None,
     status: Annotated[DeliveryStatus | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List deliveries with every try, newest first; they stay for 30 days (a setting) or until the job is gone."""
     wanted = DeliveryFilter(
         job_id=None if job_id is None else _job_of(job_id),
         state=status,
-        before=parse_cursor(cursor) if cursor else None,
+        before=parse_cursor(cursor) if cursor is not None else None,
     )
     found = list_deliveries(parts.db, caller.tenant, wanted, limit + 1)
     page = found[:limit]
