@@ -46,6 +46,7 @@ from shared import lanes
 from shared.blobs import open_blobs
 from shared.catalogue import Catalogue
 from shared.db import Database
+from shared.jobs.quotas import Quotas
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
 
@@ -130,6 +131,7 @@ def build_services(settings: Settings) -> Services:
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     policy = OutboundPolicy.from_settings(settings)
+    quotas = Quotas(settings)
     return Services(
         settings=settings,
         db=db,
@@ -139,7 +141,7 @@ def build_services(settings: Settings) -> Services:
         waiters=Waiters(db, settings.redis_url, settings.max_waiting_requests),
         catalogue=catalogue,
         intake=Intake(settings),
-        submissions=Submissions(db, blobs, catalogue, settings, policy),
+        submissions=Submissions(db, blobs, catalogue, settings, policy, quotas),
         quick=Submissions(quick_db, blobs, catalogue, settings, policy),
         outbound=policy,
         quick_db=quick_db,
@@ -148,6 +150,7 @@ def build_services(settings: Settings) -> Services:
         exporting=anyio.CapacityLimiter(LONG_THREADS),
         retrying=anyio.CapacityLimiter(LONG_THREADS),
         limits=RateLimits(settings),
+        quotas=quotas,
         keyring=Keyring(db, settings, closed=not (settings.allow_open or is_loopback(settings.host))),
         origins=Origins(settings),
     )

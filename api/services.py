@@ -23,6 +23,7 @@ from shared.blobs import Blobs
 from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import Unauthorized
+from shared.jobs.quotas import Quotas
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings
 
@@ -53,6 +54,7 @@ class Services:
     exporting: anyio.CapacityLimiter
     retrying: anyio.CapacityLimiter
     limits: RateLimits
+    quotas: Quotas
     keyring: Keyring
     origins: Origins
 

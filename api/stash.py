@@ -10,11 +10,12 @@ import hashlib
 import re
 import time
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from shared.blobs import Blobs, BlobWriter
 from shared.db import Database
 from shared.errors import InkqueueError
+from shared.jobs.quotas import Admit
 from shared.jobs.submit import abandon_inputs, begin_input
 from shared.jobs.uploads import touch_inputs
 from shared.logs import get_logger
@@ -67,7 +68,10 @@ class _Object:
     """An object that is being written."""
 
     def __init__(self, stash: Stash, name: str, content_type: str | None) -> None:
-        input_id, key = begin_input(stash.db, stash.tenant, clean_name(name) or "file", content_type)
+        admit = stash.admit if not stash.ids else None
+        input_id, key = begin_input(
+            stash.db, stash.tenant, clean_name(name) or "file", content_type, stash.upload, admit
+        )
         stash.ids.append(input_id)
         self.at = StoredAt(input_id, key)
         self.size = 0
@@ -86,12 +90,17 @@ class Stash:
 
     Args:
         inline_bytes: how many bytes the whole submission may keep in memory, and later in the database.
+        admit: called in the transaction that begins the first object; raises when the tenant may not have it.
     """
 
-    def __init__(self, db: Database, blobs: Blobs, tenant: str, inline_bytes: int) -> None:
+    def __init__(
+        self, db: Database, blobs: Blobs, tenant: str, inline_bytes: int, admit: Admit | None = None
+    ) -> None:
         self.db = db
         self.blobs = blobs
         self.tenant = tenant
+        self.upload = uuid4()
+        self.admit = admit
         self.small = inline_bytes
         self.room = inline_bytes
         self.files: list[StashedFile] = []

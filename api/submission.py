@@ -27,6 +27,7 @@ from shared.errors import (
     UnsupportedFormat,
 )
 from shared.jobs.manifests import store_manifest
+from shared.jobs.quotas import Quotas
 from shared.jobs.submit import Submitted, find_key, submit_job
 from shared.jobs.workers import live_workers, serves
 from shared.manifest import ManifestBuilder, cut_chunks
@@ -67,9 +68,16 @@ class Submissions:
     """Turns stashed files into jobs; synchronous, for a thread."""
 
     def __init__(
-        self, db: Database, blobs: Blobs, catalogue: Catalogue, settings: Settings, policy: OutboundPolicy
+        self,
+        db: Database,
+        blobs: Blobs,
+        catalogue: Catalogue,
+        settings: Settings,
+        policy: OutboundPolicy,
+        quotas: Quotas | None = None,
     ) -> None:
         self._db = db
+        self._quotas = quotas
         self._policy = policy
         self._blobs = blobs
         self._catalogue = catalogue
@@ -89,7 +97,7 @@ class Submissions:
                 stash.abandon()
                 return Submitted(first, replayed=True), None
         job = self.prepare(self.plan(stash), options, how, fingerprint)
-        made = submit_job(self._db, job, self._settings.idempotency_ttl_s)
+        made = submit_job(self._db, job, self._settings.idempotency_ttl_s, self._quotas)
         return made, None if made.replayed else job
 
     def submit_one(self, stash: Stash, options: Options, how: Circumstances) -> Submitted:

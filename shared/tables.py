@@ -25,6 +25,14 @@ tenants = sa.Table(
     sa.Column("created_at", _at, nullable=False, server_default=_now),
 )
 
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
+    *(sa.Column(name, sa.BigInteger) for name in ("open_jobs", "waiting_items", "stored_bytes", "uploads")),
+    sa.CheckConstraint("least(open_jobs, waiting_items, stored_bytes, uploads) > 0", name="quotas_positive"),
+)
+
 api_keys = sa.Table(
     "api_keys",
     metadata,
@@ -146,6 +154,11 @@ jobs = sa.Table(
         postgresql_where=sa.text("status IN ('validating', 'queued', 'running', 'canceling')"),
     ),
     sa.Index(
+        "jobs_open_tenant",
+        "tenant",
+        postgresql_where=sa.text("status IN ('validating', 'queued', 'running', 'canceling')"),
+    ),
+    sa.Index(
         "jobs_deadline",
         "deadline_at",
         postgresql_where=sa.text("deadline_at IS NOT NULL AND status IN ('validating', 'queued', 'running')"),
@@ -172,7 +185,14 @@ inputs = sa.Table(
     sa.Column("touched_at", _at, nullable=False, server_default=_now),
     _one_of("state", "receiving", "attached", "collecting"),
     sa.Index("inputs_receiving", "touched_at", postgresql_where=sa.text("state = 'receiving'")),
+    sa.Column("upload", pg.UUID),
     sa.Index("inputs_collecting", "id", postgresql_where=sa.text("state = 'collecting'")),
+    sa.Index(
+        "inputs_stored",
+        "tenant",
+        postgresql_include=["bytes"],
+        postgresql_where=sa.text("state = 'attached'"),
+    ),
 )
 
 job_inputs = sa.Table(

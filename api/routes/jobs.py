@@ -147,7 +147,7 @@ async def retry(
 ) -> Response:
     """Make a new job of the failed, canceled and expired items."""
     key = parse_job_id(job_id)
-    work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key, once)
+    work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key, once, parts.quotas)
     made = await anyio.to_thread.run_sync(work, limiter=parts.retrying)
     if not made.replayed:
         parts.tickets.send(made.lane, made.chunks)

@@ -49,7 +49,7 @@ async def predict(
     """Read exactly one image and answer with what it is."""
     if parts.tickets.broken:
         raise Unavailable("The queue cannot be reached at the moment.")
-    if await parts.backlog.full():
+    if await parts.backlog.full(caller.tenant):
         raise QueueFull()
     since = time.monotonic()
     how = Circumstances(
@@ -58,7 +58,7 @@ async def predict(
         traceparent=sound_traceparent(traceparent),
         request_id=request_id_of(request),
     )
-    async with stashing(parts, caller.tenant) as stash:
+    async with stashing(parts, caller.tenant, request) as stash:
         taken = await parts.intake.take(request, stash)
         made = await run_in_threadpool(partial(_begin, parts, stash, taken.options, how))
     found = await _wait(parts, caller, made, since)

@@ -74,9 +74,11 @@ async def submit(
 
 
 @asynccontextmanager
-async def stashing(parts: Services, tenant: str) -> AsyncIterator[Stash]:
+async def stashing(parts: Services, tenant: str, request: Request) -> AsyncIterator[Stash]:
     """Lend a stash; whatever goes wrong, nothing of it stays behind."""
-    stash = Stash(parts.db, parts.blobs, tenant, parts.settings.max_inline_bytes)
+    announced = int(request.headers.get("content-length") or 0)
+    admit = partial(parts.quotas.begin_upload, tenant=tenant, announced=announced)
+    stash = Stash(parts.db, parts.blobs, tenant, parts.settings.max_inline_bytes, admit)
     try:
         yield stash
     except BaseException:
@@ -97,7 +99,7 @@ async def receive(
     Args:
         check: raises when the page's token in a form is wrong; None where there is no such field.
     """
-    async with stashing(parts, how.tenant) as stash:
+    async with stashing(parts, how.tenant, request) as stash:
         taken = await parts.intake.take(request, stash, form=check is not None)
         if check is not None:
             check(taken.csrf)
@@ -109,7 +111,7 @@ async def receive(
 
 async def _rehearse(request: Request, parts: Services, how: Circumstances) -> dict[str, Any]:
     """Read the body, tell what it would be, throw it away."""
-    async with stashing(parts, how.tenant) as stash:
+    async with stashing(parts, how.tenant, request) as stash:
         taken = await parts.intake.take(request, stash)
         found = await parts.intake.in_thread(partial(parts.submissions.rehearse, stash, taken.options))
     if stash.ids:

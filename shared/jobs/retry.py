@@ -13,6 +13,7 @@ from shared.contracts import NewJob, NewManifest
 from shared.db import Database
 from shared.errors import Gone, JobActive, NotFound, NothingToRetry
 from shared.jobs.manifests import store_manifest
+from shared.jobs.quotas import Quotas
 from shared.jobs.stop import manifest_source
 from shared.jobs.submit import submit_job
 from shared.manifest import ManifestSlice, cut_chunks, read_all, select
@@ -37,6 +38,7 @@ def retry_job(
     tenant: str,
     job_id: UUID,
     idempotency_key: str | None = None,
+    quotas: Quotas | None = None,
 ) -> Retried:
     """Make a new job of what did not succeed in an ended one; durable when it returns.
 
@@ -49,6 +51,7 @@ def retry_job(
         NothingToRetry: every item succeeded or was skipped.
         Gone: its inputs have expired.
         IdempotencyKeyReused: the key belongs to something else.
+        QueueFull: the tenant has as many jobs or waiting images as it may have.
     """
     parent, seqs = _parent(db, tenant, job_id)
     data = select(manifest_source(blobs, parent.inline, parent.storage_key), seqs)
@@ -59,7 +62,7 @@ def retry_job(
         idempotency_key=idempotency_key,
         fingerprint=f"retry:{job_id.hex}" if idempotency_key else None,
     )
-    made = submit_job(db, job, settings.idempotency_ttl_s)
+    made = submit_job(db, job, settings.idempotency_ttl_s, quotas)
     return Retried(made.job_id, job.lane, len(job.chunks), made.replayed)
 
 

@@ -11,9 +11,10 @@ from sqlalchemy.dialects import postgresql as pg
 
 from shared.contracts import NewJob
 from shared.db import Database
-from shared.errors import Gone, IdempotencyKeyReused, Unavailable
+from shared.errors import Gone, IdempotencyKeyReused, QueueFull, StorageFull, Unavailable
 from shared.jobs.binding import array_of
 from shared.jobs.fairness import BASE_TURN
+from shared.jobs.quotas import Admit, Amount, Quotas
 from shared.status import InputState, JobStatus
 
 
@@ -31,11 +32,25 @@ class _GivenUp(Unavailable):
     default = "The upload took too long and was given up. Please send it again."
 
 
-def begin_input(db: Database, tenant: str, name: str, content_type: str | None) -> tuple[UUID, str]:
-    """Insert the row that precedes an upload's first byte; return its id and the storage key to write to."""
+def begin_input(
+    db: Database,
+    tenant: str,
+    name: str,
+    content_type: str | None,
+    upload: UUID | None = None,
+    admit: Admit | None = None,
+) -> tuple[UUID, str]:
+    """Insert the row that precedes an upload's first byte; return its id and the storage key to write to.
+
+    Args:
+        upload: what the files of one request share, so that requests at once can be counted.
+        admit: called in the transaction; raises when the tenant may not have this upload.
+    """
 
     def work(connection: sa.Connection) -> UUID:
-        values = {"tenant": tenant, "name": name, "type": content_type}
+        if admit is not None:
+            admit(connection)
+        values = {"tenant": tenant, "name": name, "type": content_type, "upload": upload}
         made: UUID = connection.execute(_BEGIN, values).scalar_one()
         return made
 
@@ -79,7 +94,9 @@ def keep_object(connection: sa.Connection, key: str) -> None:
         raise _GivenUp()
 
 
-def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) -> Submitted:
+def submit_job(
+    db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0, quotas: Quotas | None = None
+) -> Submitted:
     """Insert job, inputs, manifest and chunks in one transaction; when it returns, all of it is durable.
 
     Two at once with one idempotency key: the second waits for the first's commit, then gets that job, and its own
@@ -88,7 +105,17 @@ def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) ->
     Raises:
         IdempotencyKeyReused: the key belongs to other files or options.
         Unavailable: the database is away, or the upload's rows were collected meanwhile.
+        QueueFull, StorageFull: the tenant has as much as it may have; then nothing of the job was kept.
     """
+    if quotas is not None:
+        new = Amount(1, job.manifest.total, sum(i.bytes for i in job.inputs), job.manifest.total)
+        with quotas.admission(job.tenant, new) as admit:
+            return _submit(db, job, idempotency_ttl_s, admit)
+    return _submit(db, job, idempotency_ttl_s, None)
+
+
+def _submit(db: Database, job: NewJob, idempotency_ttl_s: float, admit: Admit | None) -> Submitted:
+    """Run the transaction; clear away what its failure leaves without an owner."""
 
     def work(connection: sa.Connection) -> Submitted:
         job_id = None
@@ -99,11 +126,17 @@ def submit_job(db: Database, job: NewJob, idempotency_ttl_s: float = 86400.0) ->
                 uploaded = [i.id for i in job.inputs if i.id is not None]
                 _abandon(connection, uploaded)
                 return Submitted(first, replayed=True)
+        if admit is not None:
+            admit(connection)
         _hold_shared(connection, job)
         return Submitted(_insert(connection, job, job_id), replayed=False)
 
     try:
         return db.run(work)
+    except (QueueFull, StorageFull):
+        if job.manifest.storage_key is not None:
+            reserve_object(db, job.manifest.storage_key, 0.0)
+        raise
     except _GivenUp:
         abandon_inputs(db, [i.id for i in job.inputs if i.id is not None])
         if job.manifest.storage_key is not None:
@@ -213,11 +246,11 @@ def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID
 
 
 _BEGIN = sa.text(
-    f"""INSERT INTO inputs (id, tenant, state, name, content_type, storage_key)
-    SELECT i.id, :tenant, '{InputState.RECEIVING}', :name, :type,
+    f"""INSERT INTO inputs (id, tenant, state, name, content_type, upload, storage_key)
+    SELECT i.id, :tenant, '{InputState.RECEIVING}', :name, :type, :upload,
         'inputs/' || right(replace(i.id::text, '-', ''), 2) || '/' || replace(i.id::text, '-', '')
     FROM (SELECT uuidv7() AS id) i RETURNING id"""
-)
+).bindparams(sa.bindparam("upload", type_=pg.UUID()))
 _ABANDON = sa.text(
     "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving' RETURNING id"
 ).bindparams(array_of("ids", pg.UUID()))

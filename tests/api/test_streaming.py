@@ -42,7 +42,7 @@ def half_a_body(api: httpx.Client, announced: int, sent: bytes) -> socket.socket
     """Begin an upload and stop in the middle."""
     connection = socket.create_connection((api.base_url.host, api.base_url.port))
     head = (
-        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/zip\r\n"
+        f"POST /v1/jobs HTTP/1.1\r\nHost: localhost:{api.base_url.port}\r\nContent-Type: application/zip\r\n"
         f"Content-Length: {announced}\r\n\r\n"
     )
     connection.sendall(head.encode() + sent)
