@@ -97,11 +97,29 @@ class Refused(NamedTuple):
     detail: str
 
 
+def reason_of(record: np.void) -> str:
+    """Return the reason that a record was given.
+
+    Raises:
+        Internal: the record is damaged.
+    """
+    number = int(record["reason"])
+    if number >= len(REASONS):
+        raise errors.Internal("the manifest is damaged: no such reason")
+    return REASONS[number]
+
+
 def item_error(record: np.void) -> ItemError | None:
-    """Return the error that an item has failed with beforehand, if it has."""
+    """Return the error that an item has failed with beforehand, if it has.
+
+    Raises:
+        Internal: the record is damaged.
+    """
     if record["outcome"] != Outcome.FAILED:
         return None
-    kind = errors.ITEM_ERRORS[REASONS[int(record["reason"])]]
+    kind = errors.ITEM_ERRORS.get(reason_of(record))
+    if kind is None:
+        raise errors.Internal("the manifest is damaged: an item failed for no known reason")
     number = int(record["zip_method"])
     if kind is errors.UnsupportedFormat and number not in (0, 8):
         return kind(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.errors import Internal, ItemError
-from shared.records import REASONS, RECORD, Outcome, Records, item_error
+from shared.records import RECORD, Outcome, Records, item_error, reason_of
 from shared.sources import ByteSource, BytesSource
 
 MAGIC = b"INKQMAN1"
@@ -65,7 +65,7 @@ class ManifestSlice:
     def skip_reason(self, i: int) -> str | None:
         """Return why record i is skipped; None when it is not."""
         record = self.records[i]
-        return REASONS[int(record["reason"])] if record["outcome"] == Outcome.SKIPPED else None
+        return reason_of(record) if record["outcome"] == Outcome.SKIPPED else None
 
 
 def pack(records: Records, names: bytes) -> bytes:

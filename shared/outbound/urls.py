@@ -99,9 +99,11 @@ def _normal(scheme: str, host: str, port: int, rest: str, policy: OutboundPolicy
     """Put a URL together again, with path and query as the sender quotes them, and hold its parser against ours."""
     sent = httpx.URL(f"{scheme}://{host}:{port}{rest if rest.startswith('/') else '/' + rest}")
     seen = (sent.scheme, sent.raw_host.decode("ascii"), sent.port or _DEFAULT_PORTS[scheme], sent.userinfo)
-    if seen != (scheme, host.strip("[]"), port, b"") or len(str(sent)) > 3 * policy.most_url:
+    if seen != (scheme, host.strip("[]"), port, b"") or len(sent.raw_path) > 3 * policy.most_url:
         raise ValueError("cannot be read without doubt")
-    return WebUrl(str(sent), scheme, host, port, sent.raw_path.decode("ascii"))
+    target = sent.raw_path.decode("ascii")
+    shown_port = "" if sent.port is None else f":{sent.port}"
+    return WebUrl(f"{scheme}://{host}{shown_port}{target}", scheme, host, port, target)
 
 
 def _judge(found: WebUrl, policy: OutboundPolicy) -> None:

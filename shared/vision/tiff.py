@@ -39,7 +39,7 @@ def _walk(data: bytes, max_pages: int) -> list[int]:
             seen.add(offset)
             kind, offset = _directory(data, offset, order, big)
             kinds.append(kind)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:  # the latter for the 64-bit offsets of a BigTIFF
         raise UndecodableImage("The TIFF is cut off in its page directory.") from error
     if not kinds:
         raise UndecodableImage("The TIFF has no page.")

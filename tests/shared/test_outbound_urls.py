@@ -150,6 +150,8 @@ def test_search_domains_are_not_tried() -> None:
         ("HTTPS://EXAMPLE.ORG:443/Hook", "https://example.org/Hook", "example.org"),
         ("https://example.org?x=1", "https://example.org/?x=1", "example.org"),
         ("https://example.org:8443/a?b=c&d=%20", "https://example.org:8443/a?b=c&d=%20", "example.org:8443"),
+        ("https://example.org/..", "https://example.org/", "example.org"),
+        ("https://example.org/a/..?x", "https://example.org/?x", "example.org"),
         ("https://example.org/a/../b/./c", "https://example.org/b/c", "example.org"),
         ("https://example.org/@me?to=a@b.c", "https://example.org/@me?to=a@b.c", "example.org"),
         ("https://example.org/über", "https://example.org/%C3%BCber", "example.org"),

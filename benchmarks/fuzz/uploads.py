@@ -1,4 +1,4 @@
-"""Send broken uploads for a while: `python -m benchmarks.fuzz`, or `make fuzz`.
+"""Send broken uploads for a while: `python -m benchmarks.fuzz.uploads`.
 
 Ends with 0 when every answer was a promise or a problem document, never a 5xx, and every job came to an end with
 counts that add up.
@@ -139,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main() -> None:
     """Run; exit with 1 when something was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz.uploads", description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="uploads")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run")
     sys.exit(1 if run(parser.parse_args()) else 0)

@@ -1,0 +1,153 @@
+"""A run: children for every target, watched; one that dies or hangs is replaced behind the input that did it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.fuzz.child import STATE_BYTES, State, Work
+
+MIB = 1024 * 1024
+START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run is done."""
+
+    seed: int
+    processes: int
+    limit_s: float
+    """Seconds on the clock after which an input counts as a hang."""
+    memory_mib: int
+    keep: Path
+    """Folder for inputs that broke something."""
+
+
+@dataclass
+class Outcome:
+    """What came of one target."""
+
+    target: str
+    inputs: int = 0
+    passed: int = 0
+    seconds: float = 0.0
+    crashes: int = 0
+    hangs: int = 0
+    broken: int = 0
+    """Inputs on which something was raised that is no error of ours, or a law did not hold."""
+    slowest_s: float = 0.0
+    slowest: int = -1
+    growth_bytes: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def bad(self) -> int:
+        """Return how much was wrong."""
+        return self.crashes + self.hangs + self.broken
+
+
+class _Child:
+    """One child and what its predecessors have done."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.start()
+
+    def start(self) -> None:
+        self.work.state.write_bytes(bytes(STATE_BYTES))
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.fuzz.child", *self.work.arguments()],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "PYTHONHASHSEED": "0"},
+            stdout=subprocess.DEVNULL,
+        )
+
+    def hangs(self, limit_s: float) -> bool:
+        """Tell whether the input in hand takes too long; before the first one it may load its modules."""
+        since = State.read(self.work.state).since or self.began + START_S
+        return time.monotonic() - since > limit_s
+
+
+def run_target(name: str, inputs: int, plan: Plan) -> Outcome:
+    """Send so many inputs to a target, in several children at once."""
+    outcome, started = Outcome(name), time.monotonic()
+    plan.keep.mkdir(parents=True, exist_ok=True)
+    live = [_Child(_work(name, inputs, plan, first)) for first in range(min(plan.processes, inputs))]
+    while live:
+        time.sleep(0.05)
+        for child in list(live):
+            hung = child.process.poll() is None and child.hangs(plan.limit_s)
+            if hung:
+                child.process.kill()
+                child.process.wait()
+            if child.process.poll() is not None:
+                _end(child, outcome, hung)
+                if not _go_on(child):
+                    live.remove(child)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _work(name: str, inputs: int, plan: Plan, first: int) -> Work:
+    """Return the work of one child."""
+    state = plan.keep / f"{name}-{first}.state"
+    return Work(name, plan.seed, first, inputs, plan.processes, plan.memory_mib, state, plan.keep)
+
+
+def _end(child: _Child, outcome: Outcome, hung: bool) -> None:
+    """Add up what a child did; what it died of counts too."""
+    state = State.read(child.work.state)
+    outcome.inputs += state.done
+    outcome.passed += state.passed
+    outcome.broken += state.broken
+    if state.slowest_s > outcome.slowest_s:
+        outcome.slowest_s, outcome.slowest = state.slowest_s, state.slowest
+    if state.warm_bytes:
+        outcome.growth_bytes = max(outcome.growth_bytes, state.rss_bytes - state.warm_bytes)
+    if not state.ended:
+        outcome.inputs += 1
+        outcome.hangs += hung
+        outcome.crashes += not hung
+        outcome.failures.append(f"{outcome.target}:{child.work.seed}:{state.number}")
+
+
+def _go_on(child: _Child) -> bool:
+    """Start a child behind the input that ended the last one; tell whether anything was left."""
+    state = State.read(child.work.state)
+    following = state.number + child.work.step
+    if state.ended or following >= child.work.end:
+        return False
+    child.work = replace(child.work, first=following)
+    child.start()
+    return True
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """Return the outcome of a run as a table in Markdown."""
+    lines = [
+        "| target | inputs | inputs/s | read whole | crashes | hangs | other errors | slowest, CPU ms | growth, MiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    rows = list(outcomes)
+    lines += [_line(row) for row in rows]
+    total, seconds = sum(row.inputs for row in rows), sum(row.seconds for row in rows)
+    lines.append(
+        f"| **all** | **{total:,}** | {total / max(seconds, 1e-9):,.0f} | | **{sum(row.crashes for row in rows)}** "
+        f"| **{sum(row.hangs for row in rows)}** | **{sum(row.broken for row in rows)}** | | |"
+    )
+    return "\n".join(lines)
+
+
+def _line(row: Outcome) -> str:
+    """Return a target's line of the table."""
+    return (
+        f"| {row.target} | {row.inputs:,} | {row.inputs / max(row.seconds, 1e-9):,.0f} "
+        f"| {100 * row.passed / max(row.inputs, 1):.0f} % | {row.crashes} | {row.hangs} | {row.broken} "
+        f"| {1000 * row.slowest_s:,.1f} | {row.growth_bytes / MIB:+.1f} |"
+    )

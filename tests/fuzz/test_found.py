@@ -1,0 +1,32 @@
+"""What fuzzing has found stays repaired."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+from shared.errors import Internal, UndecodableImage
+from shared.manifest import RECORD, Outcome, pack, read_all
+from shared.vision import count_pages, decode
+
+
+@pytest.mark.parametrize("count", [2**59, 2**62, 2**63, 2**64 - 1])
+def test_a_bigtiff_with_more_tags_than_an_index_can_count_is_undecodable(count: int) -> None:
+    """The place behind so many tags is no offset of any machine; that is an answer, not a crash."""
+    data = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, count) + bytes(64)
+    with pytest.raises(UndecodableImage):
+        count_pages(data, max_pages=10)
+    with pytest.raises(UndecodableImage):
+        decode(data, page=1, max_pixels=1000)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SKIPPED])
+def test_a_reason_that_nobody_gave_is_a_damaged_manifest(outcome: Outcome) -> None:
+    """A record that a disk has damaged is told as such, whatever number stands in it."""
+    records = np.zeros(1, RECORD)
+    records["outcome"], records["reason"] = outcome, 255
+    part = read_all(pack(records, b""))
+    with pytest.raises(Internal, match="damaged"):
+        part.error(0) if outcome is Outcome.FAILED else part.skip_reason(0)
