@@ -119,9 +119,10 @@ class Quotas:
             if row.arriving >= row.most:
                 raise _error(QueueFull, f"Your quota of {row.most} uploads at once is used up.", BUSY_S)
         known = self._known.setdefault(tenant, _Known())
-        if time.monotonic() >= known.good_until:
+        new = Amount(1, 1, announced, 1)
+        if time.monotonic() >= known.good_until or not _is_far(known, new):
             self._look(connection, tenant, known)
-        _require(known.used, known.most, Amount(1, 1, announced, 1))
+        _require(known.used, known.most, new)
 
     def _admit(self, connection: sa.Connection, tenant: str, known: _Known, new: Amount) -> None:
         if time.monotonic() >= known.good_until or not _near_fresh(known, new):
