@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import httpx
 
-from shared.db import Database
 from shared.settings import Settings
-from tests.api.files import PNG
-from tests.services import wait_for
 from tests.webhooks.driver import sending
-from tests.webhooks.receiver import Answer, Receiver
+from tests.webhooks.receiver import Receiver
 
 
 def test_the_secret_is_made_once(api: httpx.Client) -> None:
@@ -24,9 +21,7 @@ def test_the_secret_is_made_once(api: httpx.Client) -> None:
 def test_a_test_ping_arrives(api: httpx.Client, swift: Settings, receiver: Receiver) -> None:
     """With Prefer: wait the answer shows the try."""
     with sending(swift):
-        response = api.post(
-            "/v1/webhooks/test", json={"url": receiver.url}, headers={"Prefer": "wait=10"}
-        )
+        response = api.post("/v1/webhooks/test", json={"url": receiver.url}, headers={"Prefer": "wait=10"})
     assert response.status_code == 200, response.text
     assert response.json()["status"] == "delivered"
     assert receiver.events() == ["webhook.test"]

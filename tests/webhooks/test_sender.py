@@ -10,7 +10,7 @@ from shared.db import Database
 from shared.settings import Settings
 from tests.services import wait_for
 from tests.webhooks.driver import deliveries, ended_job, quick, sending
-from tests.webhooks.receiver import Answer, Receiver, receiving
+from tests.webhooks.receiver import Receiver, receiving
 
 
 @pytest.fixture

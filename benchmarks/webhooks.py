@@ -1,0 +1,217 @@
+"""Send many webhooks (`python -m benchmarks.webhooks`): to a receiver that fails and stalls, a sound one, a dead one.
+
+A whole local stack runs, its own steward sends. Small jobs are ended through the queue's own queries at a steady rate;
+the delay of a first try is the receiver's clock minus the `finished_at` of the job, on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TypedDict
+
+import sqlalchemy as sa
+
+from benchmarks.queue import finish
+from benchmarks.service import running_service
+from benchmarks.webhook_receiver import Manners, Notes, Receivers, as_json, percentiles, receivers
+from shared.contracts import NewInput, NewJob, NewManifest
+from shared.db import Database
+from shared.jobs.batch import claim_batch, commit_batch
+from shared.jobs.claim import Served
+from shared.jobs.submit import submit_job
+from shared.settings import Settings
+from shared.status import Lane
+from shared.webhooks.secrets import current_secret
+from shared.webhooks.signing import new_secret
+
+MODEL = "bench"
+SERVED = Served([MODEL], {f"{MODEL}@1.0.0": "cpu-fp32"})
+AGAIN_S = "0" + ",2" * 40
+QUIET_S = 300.0
+MOST = 50
+"""Jobs that one commit ends; more than one where the machine is behind the rate."""
+
+
+class Delays(TypedDict):
+    """What became of the webhooks for one receiver; delays of the first tries in seconds."""
+
+    jobs: int
+    delivered: int
+    tries: int
+    wrong_signatures: int
+    first_try_s: dict[str, float]
+
+
+class Report(TypedDict):
+    """All figures of a run."""
+
+    rate_per_s: float
+    total_s: float
+    dead_backlog: int
+    failing: Delays
+    sound: Delays
+
+
+def measure(count: int, sound: int, dead: int, rate: float, timeout_s: float) -> Report:
+    """End jobs at a steady rate and wait until everything has arrived.
+
+    Args:
+        count: jobs of the receiver that fails 30 % and stalls 10 %.
+        sound: jobs of the sound receiver, spread among them.
+        dead: jobs of the dead host, ended before.
+    """
+    secret = new_secret()
+    manners = [Manners(fails=0.3, stalls=0.1), Manners()]
+    with receivers(manners, secret) as others, surroundings(timeout_s), running_service(1) as service:
+        settings = Settings(database_url=service.urls["INKQUEUE_DATABASE_URL"])
+        db = Database(settings.sqlalchemy_url, "tool", 2)
+        keep_secret(db, secret)
+        urls = [f"http://127.0.0.1:{port}/hook" for port in others.ports]
+        end(db, [urls[2]] * dead, 1000.0)
+        began = time.monotonic()
+        rate_per_s = end(db, spread(urls[0], count, urls[1], sound), rate)
+        failing, healthy = wait(others, count, sound)
+        total_s = time.monotonic() - began
+        left = backlog(db, urls[2])
+        db.close()
+    return {
+        "rate_per_s": round(rate_per_s, 1),
+        "total_s": round(total_s, 1),
+        "dead_backlog": left,
+        "failing": delays(failing, count),
+        "sound": delays(healthy, sound),
+    }
+
+
+class surroundings:  # noqa: N801 - used as a block, like a function
+    """Set what the stack's processes read, and put it back."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._wanted = {
+            "INKQUEUE_WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
+            "INKQUEUE_WEBHOOK_SCHEDULE_S": AGAIN_S,
+            "INKQUEUE_WEBHOOK_TIMEOUT_S": str(timeout_s),
+            "INKQUEUE_LOG_LEVEL": "WARNING",
+        }
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._wanted}
+        os.environ.update(self._wanted)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def keep_secret(db: Database, secret: str) -> None:
+    """Sign with a secret that the receivers know."""
+    current_secret(db, "default")
+    with db.transaction() as connection:
+        connection.execute(sa.text("UPDATE webhook_secrets SET secret = :secret"), {"secret": secret})
+
+
+def spread(one: str, count: int, other: str, fewer: int) -> list[str]:
+    """Mix the addresses of two receivers evenly."""
+    every = max(1, count // max(1, fewer))
+    mixed: list[str] = []
+    for n in range(max(count, fewer)):
+        mixed += [one] if n < count else []
+        mixed += [other] if n % every == 0 and n // every < fewer else []
+    return mixed
+
+
+def end(db: Database, urls: list[str], rate: float) -> float:
+    """Submit a job for each address, then end them at most at this rate; return the rate that was reached."""
+    for url in urls:
+        submit(db, url)
+    began, done = time.monotonic(), 0
+    while done < len(urls):
+        time.sleep(max(0.0, began + done / rate - time.monotonic()))
+        due = int((time.monotonic() - began) * rate) + 1 - done
+        held, _ = claim_batch(db, Lane.BULK, SERVED, "bench:1:1", lease_s=600.0, most=max(1, min(MOST, due)))
+        commit_batch(db, [finish(claimed) for claimed in held], results_ttl_s=86400.0)
+        done += len(held)
+    return len(urls) / max(0.001, time.monotonic() - began)
+
+
+def submit(db: Database, url: str) -> None:
+    """Submit a job of one image, of a model that no worker of the stack has."""
+    upload = NewInput(name="a.png", content_type="image/png", bytes=3, sha256="00", inline=b"abc")
+    webhook: dict[str, object] = {"url": url, "events": ["job.completed"]}
+    manifest = NewManifest(state="items", total=1, inline=b"not read here")
+    submit_job(db, NewJob([upload], manifest, [(0, 1)], lane=Lane.BULK, model_name=MODEL, webhook=webhook))
+
+
+def wait(others: Receivers, count: int, sound: int) -> tuple[Notes, Notes]:
+    """Wait until everything has arrived, or nothing more comes."""
+    seen, news_at = -1, time.monotonic()
+    while True:
+        failing, healthy = others.notes()
+        arrived = len(failing.delivered) + len(healthy.delivered)
+        if arrived > seen:
+            seen, news_at = arrived, time.monotonic()
+        if arrived == count + sound or time.monotonic() - news_at > QUIET_S:
+            return failing, healthy
+        time.sleep(0.2)
+
+
+def backlog(db: Database, url: str) -> int:
+    """Count what still waits for an address."""
+    with db.transaction() as connection:
+        statement = sa.text("SELECT count(*) FROM webhook_deliveries WHERE url = :url AND state = 'pending'")
+        return int(connection.execute(statement, {"url": url}).scalar_one())
+
+
+def delays(notes: Notes, jobs: int) -> Delays:
+    """Sum up what a receiver has noted."""
+    return {
+        "jobs": jobs,
+        "delivered": len(notes.delivered),
+        "tries": notes.tries,
+        "wrong_signatures": notes.wrong,
+        "first_try_s": percentiles(list(notes.first_s.values())),
+    }
+
+
+def text(report: Report) -> str:
+    """Return the figures for people."""
+    lines = [
+        f"jobs ended           {report['rate_per_s']:g} a second; everything delivered after {report['total_s']:g} s",
+        f"dead host            {report['dead_backlog']:,} waiting for it all the while",
+    ]
+    for name, one in (("fails 30 %, stalls 10 %", report["failing"]), ("sound", report["sound"])):
+        first = ", ".join(f"{p} {seconds:.3f} s" for p, seconds in one["first_try_s"].items())
+        lines.append(
+            f"{name:<24} {one['delivered']:,} of {one['jobs']:,} delivered in {one['tries']:,} tries,"
+            f" {one['wrong_signatures']} wrong signatures; first try after the job's end: {first}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print; exit code 1 when something did not arrive or was signed wrongly."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.webhooks", description=__doc__)
+    parser.add_argument(
+        "--count", type=int, default=10_000, help="webhooks for the receiver that fails and stalls"
+    )
+    parser.add_argument("--sound", type=int, default=1000, help="webhooks for the sound receiver")
+    parser.add_argument("--dead", type=int, default=1000, help="webhooks for the dead host")
+    parser.add_argument("--rate", type=float, default=100.0, help="jobs that end in a second")
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds that a try may take")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    report = measure(options.count, options.sound, options.dead, options.rate, options.timeout)
+    sys.stdout.write((as_json(report) if options.json else text(report)) + "\n")
+    whole = all(one["delivered"] == one["jobs"] for one in (report["failing"], report["sound"]))
+    right = not any(one["wrong_signatures"] for one in (report["failing"], report["sound"]))
+    raise SystemExit(0 if whole and right else 1)
+
+
+if __name__ == "__main__":
+    main()
