@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .models import ModelRef as ModelRef
     from .models import Prediction as Prediction
     from .models import Summary as Summary
+    from .models import WebhookDelivery as WebhookDelivery
+    from .models import WebhookSecret as WebhookSecret
     from .models import Worker as Worker
 
 _HOMES = {
@@ -59,6 +61,8 @@ _HOMES = {
         "ModelRef",
         "Prediction",
         "Summary",
+        "WebhookDelivery",
+        "WebhookSecret",
         "Worker",
     ),
 }

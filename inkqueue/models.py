@@ -246,3 +246,40 @@ class Health(Shape):
     def ok(self) -> bool:
         """Tell whether the service can work."""
         return self.status == "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSecret(Shape):
+    """The secret that signs webhooks, and until when the one before it signs too."""
+
+    secret: str = field(repr=False)
+    created_at: datetime | None = None
+    previous_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookAttempt(Shape):
+    """One try of a delivery; without a `status_code` no answer came, and `error` says why."""
+
+    at: datetime | None = None
+    status_code: int | None = None
+    duration_ms: int = 0
+    response: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDelivery(Shape):
+    """One message to one address with its tries, the newest last."""
+
+    id: str
+    status: str
+    event: str
+    url: str = ""
+    job_id: str | None = None
+    reason: str | None = None
+    attempt_count: int = 0
+    attempts: tuple[WebhookAttempt, ...] = ()
+    next_attempt_at: datetime | None = None
+    created_at: datetime | None = None
+    finished_at: datetime | None = None

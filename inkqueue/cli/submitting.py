@@ -45,6 +45,13 @@ def submit(
     deadline: Annotated[
         int | None, typer.Option(metavar="SECONDS", help="What is not finished by then expires.")
     ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="An https address that is told when the job ends.")
+    ] = None,
+    webhook_event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EVENT", help="What it is told, such as job.started; may be repeated."),
+    ] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=TEXT", help="Echoed back; may be repeated.")
     ] = None,
@@ -74,6 +81,8 @@ def submit(
         "target_error": target_error,
         "priority": priority,
         "deadline_s": deadline,
+        "webhook_url": webhook_url,
+        "webhook_events": webhook_event or None,
         "metadata": _metadata(metadata or []),
     }
     options = cast("SubmitOptions", _given(given))

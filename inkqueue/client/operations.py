@@ -139,8 +139,8 @@ def list_jobs(policy: RetryPolicy, filters: JobFilters, limit: int | None) -> Op
         query: Query = (*pairs(filters), ("limit", str(JOBS_PAGE if left is None else min(left, JOBS_PAGE))))
         if cursor:
             query += (("cursor", str(cursor)),)
-        page = _object((yield from patiently(Request("GET", "/v1/jobs", query=query), policy)).json())
-        jobs = _listing(page)[:left]
+        page = object_of((yield from patiently(Request("GET", "/v1/jobs", query=query), policy)).json())
+        jobs = listing_of(page)[:left]
         for job in jobs:
             yield Emit(decode(JobState, job))
         left = None if left is None else left - len(jobs)
@@ -152,7 +152,7 @@ def list_jobs(policy: RetryPolicy, filters: JobFilters, limit: int | None) -> Op
 def list_models(policy: RetryPolicy) -> Call[list[ModelCard]]:
     """Read which model packages are offered."""
     reply = yield from patiently(Request("GET", "/v1/models"), policy)
-    return [decode(ModelCard, one) for one in _listing(reply.json())]
+    return [decode(ModelCard, one) for one in listing_of(reply.json())]
 
 
 def get_model(policy: RetryPolicy, name: str) -> Call[ModelCard]:
@@ -165,7 +165,7 @@ def get_model(policy: RetryPolicy, name: str) -> Call[ModelCard]:
 def list_workers(policy: RetryPolicy) -> Call[list[Worker]]:
     """Read which workers are alive."""
     reply = yield from patiently(Request("GET", "/v1/workers"), policy)
-    return [decode(Worker, one) for one in _listing(reply.json())]
+    return [decode(Worker, one) for one in listing_of(reply.json())]
 
 
 def health() -> Call[Health]:
@@ -182,13 +182,18 @@ def health() -> Call[Health]:
     return decode(Health, {**problem.raw, "status": problem.code})
 
 
-def _object(document: object) -> dict[str, object]:
+def object_of(document: object) -> dict[str, object]:
+    """Return a JSON object as it is.
+
+    Raises:
+        UnexpectedAnswer: it is none.
+    """
     if not isinstance(document, dict):
         raise UnexpectedAnswer("The service answered with no JSON object.")
     return document
 
 
-def _listing(document: object) -> list[object]:
+def listing_of(document: object) -> list[object]:
     """Return the elements of a list, bare or wrapped as `items`."""
     listing = document.get("items") if isinstance(document, dict) else document
     if not isinstance(listing, list):

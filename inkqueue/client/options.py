@@ -21,7 +21,9 @@ class SubmitOptions(TypedDict, total=False):
     """The error rate, in (0, 1), that is accepted among accepted answers."""
     priority: Literal["low", "normal", "high"]
     webhook_url: str
+    """The https address that is told of the job's events; see `inkqueue.webhooks.verify`."""
     webhook_events: Sequence[str]
+    """`job.completed` (the default), `job.started`, `job.progress`, `job.reviewed`."""
     metadata: Mapping[str, str]
     """At most 16 texts, echoed back with the job."""
     deadline_s: int
@@ -59,7 +61,14 @@ class JobFilters(TypedDict, total=False):
     kind: str
 
 
-AnyOptions = SubmitOptions | PredictOptions | ResultFilters | JobFilters
+class DeliveryFilters(TypedDict, total=False):
+    """Which deliveries of webhooks are wanted."""
+
+    job_id: str
+    status: Literal["pending", "delivered", "failed", "canceled"]
+
+
+AnyOptions = SubmitOptions | PredictOptions | ResultFilters | JobFilters | DeliveryFilters
 
 
 def pairs(options: AnyOptions) -> tuple[tuple[str, str], ...]:

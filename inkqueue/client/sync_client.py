@@ -6,17 +6,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Self, Unpack
 
-from inkqueue.client import operations, reading, watching
+from inkqueue.client import operations, reading, watching, webhook_operations
 from inkqueue.client.blocking import BlockingDriver
 from inkqueue.client.bodies import Progress
 from inkqueue.client.endpoint import Endpoint
 from inkqueue.client.jobs import JobView, Watcher
-from inkqueue.client.options import JobFilters, PredictOptions, ResultFilters, SubmitOptions
+from inkqueue.client.options import DeliveryFilters, JobFilters, PredictOptions, ResultFilters, SubmitOptions
 from inkqueue.client.progress import shown_progress
 from inkqueue.client.reading import Format
 from inkqueue.client.retries import RetryPolicy
 from inkqueue.client.sources import Source
-from inkqueue.models import DryRun, Health, Item, JobState, ModelCard, Prediction, Summary, Worker
+from inkqueue.models import (
+    DryRun,
+    Health,
+    Item,
+    JobState,
+    ModelCard,
+    Prediction,
+    Summary,
+    WebhookDelivery,
+    WebhookSecret,
+    Worker,
+)
 
 
 class Client:
@@ -106,6 +117,42 @@ class Client:
     def workers(self) -> list[Worker]:
         """List the workers that are alive."""
         return self._driver.run(operations.list_workers(self._policy))
+
+    def webhook_secret(self) -> WebhookSecret:
+        """Return the secret that signs webhooks; needs a key with the scope `admin`."""
+        return self._driver.run(webhook_operations.secret(self._policy))
+
+    def rotate_webhook_secret(self) -> WebhookSecret:
+        """Make a new secret; the one before it signs too for a day; needs a key with the scope `admin`."""
+        return self._driver.run(webhook_operations.rotate(self._policy))
+
+    def test_webhook(self, url: str, wait_s: int = 30) -> WebhookDelivery:
+        """Send a signed test to an address; wait up to `wait_s` seconds, at most 60, until it was tried.
+
+        Raises:
+            WebhookUrlRefused: the address may not be called.
+        """
+        return self._driver.run(webhook_operations.send_test(self._policy, url, wait_s))
+
+    def webhook_deliveries(
+        self, limit: int | None = None, **filters: Unpack[DeliveryFilters]
+    ) -> Iterator[WebhookDelivery]:
+        """Iterate deliveries of webhooks, newest first, all or `limit` of them."""
+        call = webhook_operations.deliveries(self._policy, filters, limit)
+        for delivery in self._driver.iterate(call):
+            yield delivery
+
+    def webhook_delivery(self, delivery_id: str) -> WebhookDelivery:
+        """Return one delivery with its tries."""
+        return self._driver.run(webhook_operations.delivery(self._policy, delivery_id))
+
+    def redeliver(self, delivery_id: str) -> WebhookDelivery:
+        """Send a delivery again, now, under the same id.
+
+        Raises:
+            NothingToRetry: it was canceled.
+        """
+        return self._driver.run(webhook_operations.redeliver(self._policy, delivery_id))
 
     def health(self) -> Health:
         """Ask, once, whether the service and what it depends on are ready."""
