@@ -27,7 +27,9 @@ from shared.status import ItemStatus
 router = APIRouter(tags=["results"], route_class=StrictRoute)
 
 Seq = Annotated[int, Path(ge=0, le=2**31 - 1, description="Number of the item in its job, from 0.")]
-_SANDBOX = "default-src 'none'; sandbox"
+_CACHED = "private, max-age=3600, immutable"
+_SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
+"""What a browser may show in place: pictures that cannot hold a script. Everything else is downloaded."""
 
 
 @router.get(
@@ -77,13 +79,12 @@ def image(
         if read_item(parts.db, caller.tenant, key, seq).status != ItemStatus.SUCCEEDED:
             raise NotFound("This item was not read, so there is no picture of it.")
         picture = rendered(parts.blobs, parts.redis, key, seq, "model" if view == "model" else "page")
-        headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, max-age=3600, immutable"}
-        return Response(picture, media_type="image/png", headers=headers)
+        return Response(picture, media_type="image/png", headers={"Cache-Control": _CACHED})
     original = open_original(parts.db, parts.blobs, parts.settings, key, seq)
+    how = "inline" if original.media_type in _SHOWN else "attachment"
     headers = {
         "Content-Length": str(original.size),
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(original.name.split('/')[-1], safe='')}",
-        "Content-Security-Policy": _SANDBOX,
-        "Cache-Control": "private, max-age=3600, immutable",
+        "Content-Disposition": f"{how}; filename*=UTF-8''{quote(original.name.split('/')[-1], safe='')}",
+        "Cache-Control": _CACHED,
     }
     return StreamingResponse(original.blocks, media_type=original.media_type, headers=headers)
