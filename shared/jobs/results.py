@@ -96,7 +96,7 @@ def read_item(db: Database, tenant: str, job_id: UUID, seq: int) -> ItemView:
     if page.items and page.items[0].seq == seq:
         return page.items[0]
     with db.statement() as connection:
-        row = connection.execute(_ITEM, {"id": job_id, "seq": seq}).one_or_none()
+        row = connection.execute(_ITEM, {"id": job_id, "tenant": tenant, "seq": seq}).one_or_none()
     if row is None:
         raise NotFound("There is no finished item with this number.")
     return ItemView(*row)
@@ -144,4 +144,7 @@ _FILTERS = {
     "max_confidence": "i.confidence <= CAST(:max_confidence AS real)",
     "prediction": "i.prediction = :prediction",
 }
-_ITEM = sa.text(f"SELECT {_COLUMNS} FROM items i WHERE i.job_id = :id AND i.seq = :seq")
+_ITEM = sa.text(
+    f"""SELECT {_COLUMNS} FROM items i JOIN jobs j ON j.id = i.job_id
+    WHERE i.job_id = :id AND i.seq = :seq AND j.tenant = :tenant AND j.deleted_at IS NULL"""
+)
