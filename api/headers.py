@@ -14,7 +14,7 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-_UNUSED = "microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), display-capture=()"
+_UNUSED = "microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()"
 _PAGE_FEATURES = f"camera=(self), {_UNUSED}"
 _NO_FEATURES = f"camera=(), {_UNUSED}"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from api.answers import Json
@@ -15,7 +17,7 @@ from api.originals import is_page, open_original
 from api.render import item_document
 from api.routes.jobs import JobId
 from api.schemas import Item
-from api.services import Parts
+from api.services import Caller, Parts, Services
 from api.strict import StrictRoute
 from api.views import rendered
 from shared.errors import Gone, InvalidRequest, NotFound
@@ -55,7 +57,7 @@ def show(job_id: JobId, seq: Seq, parts: Parts, caller: Reader) -> Response:
         **problems(404, 410, 422, 503),
     },
 )
-def image(
+async def image(
     job_id: JobId,
     seq: Seq,
     parts: Parts,
@@ -70,16 +72,34 @@ def image(
     `view=model` is a PNG of exactly what the model saw.
     """
     key = parse_job_id(job_id)
+    drawn = await run_in_threadpool(_drawn, parts, caller, key, seq, view, field)
+    if drawn is not None:
+        picture = await rendered(parts.blobs, parts.redis, key, seq, drawn)
+        return Response(picture, media_type="image/png", headers={"Cache-Control": _CACHED})
+    return await run_in_threadpool(_original, parts, key, seq)
+
+
+def _drawn(parts: Services, caller: Caller, key: UUID, seq: int, view: str, field: str | None) -> str | None:
+    """Return which picture a worker is to draw; None when the upload's own bytes are wanted.
+
+    Raises:
+        NotFound: the job is not the caller's, or the item was not read.
+        Gone: its inputs have expired.
+    """
     if get_job(parts.db, caller.tenant, key).gone:
         raise Gone()
     if field is not None:
         msg = f"`field={field}` comes with a later version of this service"
         raise InvalidRequest(msg + ".", errors=[{"loc": "query.field", "msg": msg}])
-    if view == "model" or is_page(parts.db, parts.blobs, key, seq):
-        if read_item(parts.db, caller.tenant, key, seq).status != ItemStatus.SUCCEEDED:
-            raise NotFound("This item was not read, so there is no picture of it.")
-        picture = rendered(parts.blobs, parts.redis, key, seq, "model" if view == "model" else "page")
-        return Response(picture, media_type="image/png", headers={"Cache-Control": _CACHED})
+    if view != "model" and not is_page(parts.db, parts.blobs, key, seq):
+        return None
+    if read_item(parts.db, caller.tenant, key, seq).status != ItemStatus.SUCCEEDED:
+        raise NotFound("This item was not read, so there is no picture of it.")
+    return "model" if view == "model" else "page"
+
+
+def _original(parts: Services, key: UUID, seq: int) -> Response:
+    """Return the upload's bytes; what a browser could run is downloaded."""
     original = open_original(parts.db, parts.blobs, parts.settings, key, seq)
     how = "inline" if original.media_type in _SHOWN else "attachment"
     headers = {

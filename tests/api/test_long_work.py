@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,3 +77,18 @@ def test_long_work_leaves_the_api_quick(
             assert api.get("/v1/jobs", timeout=5).status_code == 200
             assert gate.waiting == MOST
         assert {answer.result().status_code for answer in asked} == {status}
+
+
+def test_waiting_for_pictures_leaves_the_api_quick(settings: Settings, worker: FakeWorker) -> None:
+    """More callers than there are threads wait for pictures that no worker draws, and hold none of the threads."""
+    with serving(settings) as api:
+        job = submitted(api, "1.png")
+        worker.work()
+        url = f"{api.base_url}/v1/jobs/{job['id']}/items/0/image?view=model"
+        with ThreadPoolExecutor(80) as pool:
+            waiting = [pool.submit(httpx.get, url, timeout=30) for _ in range(80)]
+            time.sleep(1)
+            quick = [api.get(f"/v1/jobs/{job['id']}").elapsed.total_seconds() for _ in range(5)]
+            codes = {one.result().status_code for one in waiting}
+    assert min(quick) < 1
+    assert codes == {503}
