@@ -74,8 +74,16 @@ def hold(
         ]  # fmt: skip
         command += ["--max-time", str(max_time_s)] if max_time_s else []
         env = {**os.environ, "SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks", "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
-        return outcome(report, done.stdout + done.stderr, done.returncode)
+        done = subprocess.run(
+            command,
+            env=env,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return outcome(report, done.stdout, done.returncode)
 
 
 def outcome(report: Path, text: str, status: int) -> Outcome:

@@ -62,8 +62,18 @@ def filter_failure(
 
 
 @schemathesis.hook
+def map_query(context: HookContext, query: Any) -> Any:
+    """Name an address wherever events are chosen: no schema of single parameters can ask for that."""
+    if isinstance(query, dict) and "webhook_events" in query:
+        query.setdefault("webhook_url", RECEIVER)
+    return query
+
+
+@schemathesis.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Make what a schema cannot ask for: rows of equal length, and ids that no other image of the body has."""
+    """Make rows of equal length, and ids that no other image of the body has; name an address where events are."""
+    if isinstance(body, dict) and body.get("webhook_events") is not None and body.get("webhook_url") is None:
+        body["webhook_url"] = RECEIVER
     images = body.get("images") if isinstance(body, dict) else None
     seen: set[str] = set()
     for image in images if isinstance(images, list) else ():
