@@ -12,6 +12,7 @@ import httpx
 from inkqueue._version import __version__
 from inkqueue.client.retries import RetryPolicy
 from inkqueue.client.wire import Request
+from inkqueue.exceptions import UnexpectedAnswer
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 CONNECT_S = 5.0
@@ -30,10 +31,16 @@ class Endpoint:
     def of(
         cls, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy | None
     ) -> Endpoint:
-        """Fill in what was not given from INKQUEUE_URL and INKQUEUE_API_KEY."""
+        """Fill in what was not given from INKQUEUE_URL and INKQUEUE_API_KEY.
+
+        Raises:
+            UnexpectedAnswer: the address is none.
+        """
         url = base_url or os.environ.get("INKQUEUE_URL") or DEFAULT_URL
         key = api_key or os.environ.get("INKQUEUE_API_KEY") or None
-        return cls(url.strip().rstrip("/").removesuffix("/v1"), key, timeout, retry or RetryPolicy())
+        return cls(
+            _checked(url.strip().rstrip("/").removesuffix("/v1")), key, timeout, retry or RetryPolicy()
+        )
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""
@@ -66,6 +73,19 @@ class Endpoint:
             content=content,
             timeout=httpx.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s), read=read_s),
         )
+
+
+def _checked(url: str) -> str:
+    """Return the address as it is, if it is one."""
+    try:
+        parsed = httpx.URL(url)
+        parsed.host.encode("idna")
+        sound = parsed.scheme in ("http", "https") and parsed.host and 0 < (parsed.port or 1) < 65536
+    except (httpx.InvalidURL, UnicodeError):
+        sound = False
+    if not sound:
+        raise UnexpectedAnswer(f"{url!r} is no address of a service; it should look like http://host:8000.")
+    return url
 
 
 def _is_loopback(host: str) -> bool:

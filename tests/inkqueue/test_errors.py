@@ -81,10 +81,22 @@ def test_an_address_without_inkqueue_is_told(client: Client, service: FakeServic
         client.get("job_1")
 
 
-def test_an_address_that_is_none_is_told() -> None:
-    """A URL without a scheme is an error that shows how one looks."""
-    with Client("localhost:8000") as client, pytest.raises(InkqueueError, match="http://host:8000"):
-        client.health()
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost:8000",
+        "http://host:port",
+        "http://[::1",
+        "http://",
+        f"http://{'a' * 300}",
+        "http://a:99999",
+        "ftp://a",
+    ],
+)
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    """What is no address is an error that shows how one looks, never a traceback of a library."""
+    with pytest.raises(InkqueueError, match="http://host:8000"):
+        Client(address)
 
 
 def test_predict_reads_one_image_or_says_why_not(client: Client) -> None:
