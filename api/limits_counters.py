@@ -7,6 +7,7 @@ around the edge of a window, and takes its time from Redis, so that the clocks o
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import time
 from collections import OrderedDict
@@ -14,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import redis.asyncio
+import redis
 from limits.storage import RedisStorage
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -105,22 +107,21 @@ class Memory:
 class Counters:
     """Counts of all processes, in Redis; whatever happens to Redis, `take` answers soon.
 
-    Requests that come together go to Redis together, over one connection.
+    Requests that come together go to Redis together, over one connection, each by one call of one script.
     """
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._memory = Memory()
-        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+        self._pool = ConnectionPool.from_url(
             redis_url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
-            retry=Retry(NoBackoff(), 1),  # a connection that a restart has closed is opened again
+            retry=Retry(NoBackoff(), 0),
         )
-        scripts = (RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW, RedisStorage.SCRIPT_SLIDING_WINDOW)
-        self._scripts = [self._client.register_script(text) for text in scripts]
-        self._waiting: list[tuple[str, Sequence[Policy], asyncio.Future[list[Standing]]]] = []
+        self._connection: AbstractConnection | None = None
+        self._waiting: list[_Question] = []
         self._runner: asyncio.Task[None] | None = None
         self._rest_until = 0.0
         self._failing = False
@@ -150,7 +151,8 @@ class Counters:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        await self._client.aclose()
+        await self._hang_up()
+        await self._pool.aclose()
 
     def _alone(self, identity: str, policies: Sequence[Policy]) -> list[Standing]:
         return [self._memory.take(identity, policy) for policy in policies]
@@ -162,44 +164,92 @@ class Counters:
             try:
                 await self._ask(batch)
             except (redis.RedisError, OSError, TimeoutError) as error:
+                await self._hang_up()
                 for _, _, future in batch:
                     if not future.done():
                         future.set_exception(error)
 
-    async def _ask(self, batch: list[tuple[str, Sequence[Policy], asyncio.Future[list[Standing]]]]) -> None:
+    async def _ask(self, batch: Sequence[_Question]) -> None:
+        kept = self._connection is not None
         try:
-            replies = await self._execute(batch)
-        except NoScriptError:  # Redis is new or was flushed
-            for script in self._scripts:
-                await self._client.script_load(script.script)
-            replies = await self._execute(batch)
+            replies = await self._replies(batch)
+        except (redis.ConnectionError, OSError):
+            if not kept:
+                raise
+            await self._hang_up()  # Redis was started anew, or closed what was idle
+            replies = await self._replies(batch)
         if self._failing:
             self._failing, self._rest_until = False, 0.0
             log.info("rates_counted_together")
-        rest = iter(replies)
-        for _, policies, future in batch:
-            found = [Standing(policy, bool(next(rest)), _window(next(rest), policy)) for policy in policies]
+        for (_, policies, future), reply in zip(batch, replies, strict=True):
             if not future.done():
-                future.set_result(found)
+                pairs = zip(policies, reply, strict=True)
+                future.set_result([_standing(policy, numbers) for policy, numbers in pairs])
 
-    async def _execute(self, batch: Sequence[tuple[str, Sequence[Policy], Any]]) -> list[Any]:
-        acquire, look = (script.sha for script in self._scripts)
-        pipe = self._client.pipeline(transaction=False)
-        for identity, policies, _ in batch:
-            for policy in policies:
-                key = f"{_PREFIX}{{{policy.name}:{policy.quota}:{policy.window_s}:{identity}}}"
-                pipe.evalsha(acquire, 2, f"{key}/-1", key, policy.quota, policy.window_s, 1)
-                pipe.evalsha(look, 2, f"{key}/-1", key, policy.window_s)
-        replies: list[Any] = await pipe.execute()
-        return replies
+    async def _replies(self, batch: Sequence[_Question]) -> list[Any]:
+        """Send a call for each and read what comes back; where the script is not known, its text goes along."""
+        try:
+            return await self._exchange(batch, "EVALSHA", SHA)
+        except NoScriptError:
+            await self._hang_up()
+            return await self._exchange(batch, "EVAL", SCRIPT)
+
+    async def _exchange(self, batch: Sequence[_Question], verb: str, script: str) -> list[Any]:
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # a decorator's
+        connection = self._connection
+        commands = [(verb, script, *_arguments(identity, policies)) for identity, policies, _ in batch]
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [await connection.read_response() for _ in batch]
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
 
 
-def _window(reply: Sequence[bytes | int | None], policy: Policy) -> Window:
-    """Read what the script tells: counts, and milliseconds to live, of the present window one window more."""
-    before, before_ms, now, now_ms = (int(part or 0) for part in reply)
-    return Window(
-        before,
-        max(0, before_ms) / 1000,
-        now,
-        max(0.0, now_ms / 1000 - policy.window_s) if now_ms > 0 else 0.0,
-    )
+def _arguments(identity: str, policies: Sequence[Policy]) -> list[str | int]:
+    """Return the number of keys, the keys and the numbers of one call of the script."""
+    keys: list[str | int] = []
+    numbers: list[str | int] = []
+    for policy in policies:
+        key = f"{_PREFIX}{{{policy.name}:{policy.quota}:{policy.window_s}:{identity}}}"
+        keys += [f"{key}/-1", key]
+        numbers += [policy.quota, policy.window_s]
+    return [len(keys), *keys, *numbers]
+
+
+def _standing(policy: Policy, numbers: Sequence[int]) -> Standing:
+    """Read what the script tells; its milliseconds to live of the present window are those of one window more."""
+    allowed, before, before_ms, now, now_ms = numbers
+    rest_s = max(0.0, now_ms / 1000 - policy.window_s)
+    return Standing(policy, bool(allowed), Window(before, max(0, before_ms) / 1000, now, rest_s))
+
+
+def _text(script: str | bytes) -> str:
+    return script.decode() if isinstance(script, bytes) else script
+
+
+_Question = tuple[str, Sequence[Policy], asyncio.Future[list[Standing]]]
+SCRIPT = f"""local function acquire(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW)}
+end
+local function look(KEYS, ARGV)
+{_text(RedisStorage.SCRIPT_SLIDING_WINDOW)}
+end
+local found, open = {{}}, true
+for k = 1, #KEYS / 2 do
+    local keys = {{KEYS[2 * k - 1], KEYS[2 * k]}}
+    open = open and acquire(keys, {{ARGV[2 * k - 1], ARGV[2 * k], 1}})
+    local window = look(keys, {{ARGV[2 * k]}})
+    found[k] = {{open and 1 or 0}}
+    for n = 1, 4 do
+        found[k][n + 1] = tonumber(window[n] or 0)
+    end
+end
+return found
+"""
+"""The two scripts of `limits` for a sliding window counter, over all policies of a request; after the first that is
+used up the others are only looked at."""
+SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
