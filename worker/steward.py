@@ -18,7 +18,7 @@ from uuid import UUID
 
 import redis
 
-from shared import lanes, outbound
+from shared import lanes
 from shared.blobs import Blobs, open_blobs
 from shared.catalogue import Catalogue
 from shared.contracts import WorkerInfo
@@ -26,11 +26,13 @@ from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs import crash, registry, stop, sweep
 from shared.logs import configure_logs, get_logger
+from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
 from shared.status import Lane, StopReason
 from shared.webhooks.log import forget_deliveries
 from shared.webhooks.secrets import forget_secrets
 from worker.webhooks.files import more_files
+from worker.webhooks.lines import Lines
 from worker.webhooks.sender import Sender
 
 log = get_logger(__name__)
@@ -231,10 +233,9 @@ async def serve(steward: Steward) -> None:
     db = Database(settings.sqlalchemy_url, "steward", SENDER_CONNECTIONS)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     more_files(settings.webhook_concurrency)
-    async with outbound.client(
-        outbound.OutboundPolicy.from_settings(settings), timeout=settings.webhook_timeout_s
-    ) as client:
-        await run(steward, sender=Sender(settings, db, catalogue, client, steward.id))
+    lines = Lines(OutboundPolicy.from_settings(settings))
+    await run(steward, sender=Sender(settings, db, catalogue, lines, steward.id))
+    await lines.close()
     db.close()
 
 

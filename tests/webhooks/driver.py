@@ -10,13 +10,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared import outbound
 from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.jobs.commit import commit_finished
+from shared.outbound import OutboundPolicy
 from shared.settings import Settings
 from shared.status import ItemStatus
 from tests.queue_driver import finished, submit, take
+from worker.webhooks.lines import Lines
 from worker.webhooks.sender import Sender
 
 
@@ -44,9 +45,9 @@ def sending(settings: Settings, worker: str = "test:1:steward") -> Iterator[None
         loop_of.append((asyncio.get_running_loop(), stopping))
         ready.set()
         db = Database(settings.sqlalchemy_url, "steward", 3)
-        policy = outbound.OutboundPolicy.from_settings(settings)
-        async with outbound.client(policy, timeout=settings.webhook_timeout_s) as client:
-            await Sender(settings, db, Catalogue((), "digits"), client, worker).run(stopping)
+        lines = Lines(OutboundPolicy.from_settings(settings))
+        await Sender(settings, db, Catalogue((), "digits"), lines, worker).run(stopping)
+        await lines.close()
         db.close()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)

@@ -60,7 +60,7 @@ class Result:
 
 
 async def attempt(
-    client: httpx.AsyncClient,
+    line: httpx.AsyncBaseTransport,
     claimed: Claimed,
     body: bytes,
     keys: Sequence[str],
@@ -76,11 +76,12 @@ async def attempt(
     began = time.monotonic()
     headers = _headers(claimed, body, keys, at)
     try:
-        async with (
-            asyncio.timeout(timeout_s) as limit,
-            client.stream("POST", claimed.url, content=body, headers=headers) as response,
-        ):
-            answer = await _first_bytes(response, limit)
+        async with asyncio.timeout(timeout_s) as limit:
+            response = await line.handle_async_request(_request(claimed.url, headers, body, timeout_s))
+            try:
+                answer = await _first_bytes(response, limit)
+            finally:
+                await response.aclose()
             return Result(at, _ms(began), response.status_code, answer, response.headers.get("retry-after"))
     except Exception as error:  # whatever a stranger's answer leads to is the outcome of this attempt
         return Result(at, _ms(began), error=_words(error))
@@ -121,6 +122,11 @@ def _headers(claimed: Claimed, body: bytes, keys: Sequence[str], at: datetime) -
     if claimed.traceparent:
         headers["traceparent"] = claimed.traceparent
     return headers
+
+
+def _request(url: str, headers: dict[str, str], body: bytes, timeout_s: float) -> httpx.Request:
+    limits = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
+    return httpx.Request("POST", url, headers=headers, content=body, extensions={"timeout": limits})
 
 
 async def _first_bytes(response: httpx.Response, limit: asyncio.Timeout) -> bytes:

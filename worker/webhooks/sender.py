@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
-
 from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import InkqueueError
@@ -34,6 +32,7 @@ from shared.webhooks.queue import (
 from shared.webhooks.schedule import Schedule
 from shared.webhooks.secrets import signing_secrets
 from worker.webhooks.attempt import Result, attempt, judge, moment, unwritten
+from worker.webhooks.lines import Lines
 from worker.webhooks.room import YOUNG_EACH, YOUNG_S, Room
 
 T = TypeVar("T")
@@ -54,11 +53,11 @@ class Sender:
         settings: Settings,
         db: Database,
         catalogue: Catalogue,
-        client: httpx.AsyncClient,
+        lines: Lines,
         worker: str,
     ) -> None:
         self._settings, self._db, self._catalogue = settings, db, catalogue
-        self._client, self._worker = client, worker
+        self._lines, self._worker = lines, worker
         self._schedule = Schedule.parse(settings.webhook_schedule_s, settings.webhook_jitter)
         self._lease_s = max(settings.webhook_lease_s, settings.webhook_timeout_s + MARGIN_S)
         self._room = Room(settings.webhook_concurrency)
@@ -74,6 +73,7 @@ class Sender:
         try:
             while not stopping.is_set():
                 pause = await self._round()
+                await self._lines.tidy()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), pause)
         finally:
@@ -179,9 +179,10 @@ class Sender:
 
         timer = asyncio.get_running_loop().call_later(YOUNG_S, age)
         alive: bool | None = None
+        line, sound = self._lines.take(claimed.receiver), False
         try:
-            result = await attempt(self._client, claimed, body, keys, at, self._settings.webhook_timeout_s)
-            alive = result.alive
+            result = await attempt(line, claimed, body, keys, at, self._settings.webhook_timeout_s)
+            alive, sound = result.alive, result.status is not None
         except asyncio.CancelledError as stopped:
             if SUPERSEDED not in stopped.args:
                 raise
@@ -190,6 +191,7 @@ class Sender:
             timer.cancel()
             self._room.leave(claimed.receiver, old=old)
             self._room.learn(claimed.receiver, began, alive)
+            await self._lines.give(claimed.receiver, line, sound=sound)
         self._tell(claimed, result, judge(claimed, result, self._schedule))
 
     def _tell(self, claimed: Claimed, result: Result, outcome: Outcome) -> None:
