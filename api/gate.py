@@ -13,6 +13,7 @@ from dataclasses import replace
 from hmac import compare_digest
 from urllib.parse import quote
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -88,6 +89,8 @@ class Watch:
     async def send(self, message: Message) -> None:
         """Send the next part of the answer, if the caller may still see it."""
         await self._again()
+        if message["type"] == "http.response.start":
+            _keep_apart(MutableHeaders(scope=message))
         await self._send(message)
 
     async def _again(self) -> None:
@@ -101,6 +104,12 @@ class Watch:
         except InkqueueError:
             self.ended = True
             raise
+
+
+def _keep_apart(headers: MutableHeaders) -> None:
+    """Let a cache give what it keeps to nobody but the one who asked."""
+    if headers.get("cache-control", "").startswith("private"):
+        headers.add_vary_header("Authorization, X-API-Key, Cookie")
 
 
 async def judged(scope: Scope, parts: Services) -> Caller | None:
