@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 from shared.blobs import Blobs, BlobWriter
 from shared.db import Database
 from shared.errors import InkqueueError
+from shared.jobs.arrivals import abandon_inputs, begin_input
 from shared.jobs.quotas import Admit
-from shared.jobs.submit import abandon_inputs, begin_input
 from shared.jobs.uploads import touch_inputs
 from shared.logs import get_logger
 from shared.names import clean_name

@@ -9,7 +9,8 @@ from shared.archive import ArchiveLimits, read_directory
 from shared.blobs import Blobs
 from shared.contracts import NewInput, NewJob, NewManifest
 from shared.db import Database
-from shared.jobs.submit import begin_input, submit_job
+from shared.jobs.arrivals import begin_input
+from shared.jobs.submit import submit_job
 from shared.manifest import ManifestBuilder, cut_chunks
 from shared.settings import Settings
 from shared.sniff import Kind, sniff

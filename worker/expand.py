@@ -24,9 +24,9 @@ from shared.errors import (
     UndecodableImage,
 )
 from shared.jobs import claim as claims_of
+from shared.jobs.arrivals import reserve_object
 from shared.jobs.commit import commit_expanded
 from shared.jobs.stop import manifest_source
-from shared.jobs.submit import reserve_object
 from shared.logs import get_logger
 from shared.manifest import MAY_HAVE_PAGES, ManifestSlice, Outcome, cut_chunks, expand, read_all
 from shared.members import read_members

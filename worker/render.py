@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from shared.blobs import Blobs
 from shared.db import Database
 from shared.errors import InkqueueError
+from shared.jobs.arrivals import reserve_object
 from shared.jobs.claim import job_specs
 from shared.jobs.stop import manifest_source
-from shared.jobs.submit import reserve_object
 from shared.lanes import view_key
 from shared.logs import get_logger
 from shared.manifest import read_slice

@@ -12,10 +12,10 @@ from sqlalchemy.dialects import postgresql as pg
 
 from shared.contracts import Claim, Finished, ItemRow, JobEnd, NewManifest
 from shared.db import Database, raw_cursor
+from shared.jobs.arrivals import keep_object
 from shared.jobs.binding import array_of
 from shared.jobs.counts import Tally, add_counts
 from shared.jobs.fairness import BASE_TURN
-from shared.jobs.submit import keep_object
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from uuid import uuid4
 from shared.blobs import Blobs
 from shared.contracts import NewManifest
 from shared.db import Database
-from shared.jobs.submit import reserve_object
+from shared.jobs.arrivals import reserve_object
 
 INLINE_BYTES = 32 * 1024
 

@@ -12,10 +12,11 @@ from sqlalchemy.dialects import postgresql as pg
 from shared.contracts import NewJob
 from shared.db import Database
 from shared.errors import Gone, IdempotencyKeyReused, QueueFull, StorageFull, Unavailable
+from shared.jobs.arrivals import GivenUp, abandon, abandon_inputs, keep_object, reserve_object
 from shared.jobs.binding import array_of
 from shared.jobs.fairness import BASE_TURN
 from shared.jobs.quotas import Admit, Amount, Quotas
-from shared.status import InputState, JobStatus
+from shared.status import JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,74 +25,6 @@ class Submitted:
 
     job_id: UUID
     replayed: bool
-
-
-class _GivenUp(Unavailable):
-    """Rows of this upload were collected, so nothing of it was kept: objects that came late are to be removed."""
-
-    default = "The upload took too long and was given up. Please send it again."
-
-
-def begin_input(
-    db: Database,
-    tenant: str,
-    name: str,
-    content_type: str | None,
-    upload: UUID | None = None,
-    admit: Admit | None = None,
-) -> tuple[UUID, str]:
-    """Insert the row that precedes an upload's first byte; return its id and the storage key to write to.
-
-    Args:
-        upload: what the files of one request share, so that requests at once can be counted.
-        admit: called in the transaction; raises when the tenant may not have this upload.
-    """
-
-    def work(connection: sa.Connection) -> UUID:
-        if admit is not None:
-            admit(connection)
-        values = {"tenant": tenant, "name": name, "type": content_type, "upload": upload}
-        made: UUID = connection.execute(_BEGIN, values).scalar_one()
-        return made
-
-    input_id = db.run(work)
-    return input_id, storage_key(input_id)
-
-
-def storage_key(input_id: UUID) -> str:
-    """Return where the object of this input lives."""
-    return f"inputs/{input_id.hex[-2:]}/{input_id.hex}"
-
-
-def abandon_inputs(db: Database, input_ids: list[UUID]) -> None:
-    """Hand inputs that no job will have over to the steward, which removes their objects."""
-    if input_ids:
-        with db.transaction() as connection:
-            _abandon(connection, input_ids)
-
-
-def _abandon(connection: sa.Connection, ids: list[UUID]) -> None:
-    """Leave each input to the collector; one that was collected before its object was there gets a tombstone.
-
-    A row that a job has meanwhile keeps its object. That is asked in a statement of its own, after the first has
-    waited for whoever attached it.
-    """
-    given_up = set(connection.execute(_ABANDON, {"ids": ids}).scalars())
-    late = [i for i in ids if i not in given_up]
-    if late:
-        connection.execute(_BURY, {"ids": late, "keys": [storage_key(i) for i in late]})
-
-
-def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
-    """Note an object that is about to be written: unless `keep_object` comes in time, it is removed again."""
-    with db.transaction() as connection:
-        connection.execute(_RESERVE, {"key": key, "seconds": seconds})
-
-
-def keep_object(connection: sa.Connection, key: str) -> None:
-    """Take back the reservation in the transaction that begins to refer to the object."""
-    if connection.execute(_KEEP, {"key": key}).rowcount != 1:
-        raise _GivenUp()
 
 
 def submit_job(
@@ -124,7 +57,7 @@ def _submit(db: Database, job: NewJob, idempotency_ttl_s: float, admit: Admit | 
             first = _take_key(connection, job, job_id, idempotency_ttl_s)
             if first is not None:
                 uploaded = [i.id for i in job.inputs if i.id is not None]
-                _abandon(connection, uploaded)
+                abandon(connection, uploaded)
                 return Submitted(first, replayed=True)
         if admit is not None:
             admit(connection)
@@ -137,7 +70,7 @@ def _submit(db: Database, job: NewJob, idempotency_ttl_s: float, admit: Admit | 
         if job.manifest.storage_key is not None:
             reserve_object(db, job.manifest.storage_key, 0.0)
         raise
-    except _GivenUp:
+    except GivenUp:
         abandon_inputs(db, [i.id for i in job.inputs if i.id is not None])
         if job.manifest.storage_key is not None:
             reserve_object(db, job.manifest.storage_key, 0.0)
@@ -238,35 +171,16 @@ def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID
         },
     ).one()
     if done.attached != len(uploaded):
-        raise _GivenUp()
+        raise GivenUp()
     if job.manifest.storage_key is not None:
         keep_object(connection, job.manifest.storage_key)
     made: UUID = done.id
     return made
 
 
-_BEGIN = sa.text(
-    f"""INSERT INTO inputs (id, tenant, state, name, content_type, upload, storage_key)
-    SELECT i.id, :tenant, '{InputState.RECEIVING}', :name, :type, :upload,
-        'inputs/' || right(replace(i.id::text, '-', ''), 2) || '/' || replace(i.id::text, '-', '')
-    FROM (SELECT uuidv7() AS id) i RETURNING id"""
-).bindparams(sa.bindparam("upload", type_=pg.UUID()))
-_ABANDON = sa.text(
-    "UPDATE inputs SET state = 'collecting' WHERE id = ANY (:ids) AND state = 'receiving' RETURNING id"
-).bindparams(array_of("ids", pg.UUID()))
-_BURY = sa.text(
-    """INSERT INTO tombstones (key) SELECT u.key FROM unnest(:ids, :keys) AS u (id, key)
-    WHERE NOT EXISTS (SELECT FROM inputs i WHERE i.id = u.id AND i.state = 'attached') ON CONFLICT DO NOTHING"""
-).bindparams(array_of("ids", pg.UUID()), array_of("keys", sa.Text()))
 _HOLD = sa.text(
     "SELECT id FROM inputs WHERE id = ANY (:ids) AND state = 'attached' ORDER BY id FOR SHARE"
 ).bindparams(array_of("ids", pg.UUID()))
-_RESERVE = sa.text(
-    """INSERT INTO tombstones (key, not_before)
-    VALUES (:key, clock_timestamp() + :seconds * interval '1 second')
-    ON CONFLICT (key) DO UPDATE SET not_before = excluded.not_before"""
-)
-_KEEP = sa.text("DELETE FROM tombstones WHERE key = :key AND not_before > clock_timestamp()")
 _TAKE_KEY = sa.text(
     """INSERT INTO idempotency_keys AS k (tenant, key, fingerprint, job_id, expires_at)
     VALUES (:tenant, :key, :fingerprint, :job_id, clock_timestamp() + :ttl * interval '1 second')

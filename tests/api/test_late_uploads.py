@@ -11,7 +11,8 @@ from shared.contracts import NewManifest
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.jobs import sweep
-from shared.jobs.submit import abandon_inputs, begin_input, submit_job
+from shared.jobs.arrivals import abandon_inputs, begin_input
+from shared.jobs.submit import submit_job
 from shared.settings import Settings
 from tests.api.conftest import serving
 from tests.api.test_streaming import MIB, half_a_body, states, stored

@@ -18,9 +18,10 @@ from shared.db import Database
 from shared.errors import IdempotencyKeyReused, Unavailable
 from shared.jobs import claim as claims
 from shared.jobs import crash, sweep
+from shared.jobs.arrivals import abandon_inputs, begin_input
 from shared.jobs.batch import commit_batch
 from shared.jobs.commit import Committed, commit_finished, commit_prefix
-from shared.jobs.submit import abandon_inputs, begin_input, submit_job
+from shared.jobs.submit import submit_job
 from shared.jobs.uploads import touch_inputs
 from shared.status import ItemStatus, JobStatus, Lane
 from tests.queue_driver import execute, finished, new_job, row, submit, take
