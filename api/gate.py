@@ -135,6 +135,8 @@ async def judged(scope: Scope, parts: Services) -> Caller | None:
         parts.origins.check_host(scope)
         parts.origins.check_origin(scope)
         return Caller(scopes=frozenset({"admin"}), open=True)
+    if path == "/sign-in":
+        parts.origins.check_origin(scope)  # nobody is to be signed in by another site, whatever cookie he has
     key = key_of(scope)
     if key is not None:
         return await parts.keyring.caller_of_key(key, stale=path in PROBES)
@@ -143,8 +145,6 @@ async def judged(scope: Scope, parts: Services) -> Caller | None:
     except (Unauthorized, Unavailable):
         if not (public or local):
             raise
-    if path == "/sign-in":
-        parts.origins.check_origin(scope)
     return _OPERATOR if local else None
 
 

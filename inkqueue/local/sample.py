@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inkqueue import Client, Item
+from inkqueue.exceptions import Forbidden, Unauthorized
 
 LABEL = re.compile(r"_(\w+)\.\w+$")
 ROWS_SHOWN = 8
@@ -33,6 +34,8 @@ class SampleRun:
         """Submit, wait with a progress bar, show a table; whatever goes wrong is shown, not raised."""
         try:
             self._run()
+        except (Unauthorized, Forbidden) as error:
+            self.console.print(f"The sample was left out: {error} {error.hint}", soft_wrap=True)
         except Exception as error:  # the stack serves on, sample or not
             self.console.print(f"[red]The sample failed:[/] {error}", soft_wrap=True)
         finally:
