@@ -44,7 +44,8 @@ def _found(what: str) -> tuple[Target, bytes]:
 
 def run(options: argparse.Namespace) -> int:
     """Run every target; return how many inputs were wrong."""
-    plan = Plan(options.seed, options.processes, options.limit_s, options.memory_mib, options.keep)
+    limits = (options.limit_s, options.memory_mib)
+    plan = Plan(options.seed, options.processes, *limits, options.keep, "benchmarks.fuzz.preload")
     chosen = [target for target in TARGETS if not options.targets or target.name in options.targets]
     shares = sum(target.share for target in chosen)
     print(f"seed {plan.seed}, {plan.processes} processes", flush=True)
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument(
         "--targets", nargs="*", choices=[target.name for target in TARGETS], help="only these"
     )
-    parser.add_argument("--limit-s", type=float, default=20.0, help="seconds until an input counts as a hang")
+    parser.add_argument("--limit-s", type=float, default=10.0, help="CPU seconds until an input is a hang")
     parser.add_argument("--memory-mib", type=int, default=1024, help="what a process may grow by")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="folder of failing inputs")
     parser.add_argument("--replay", help="TARGET:SEED:NUMBER, or a file that was kept")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from benchmarks.fuzz import child
 from benchmarks.fuzz.child import STATE_BYTES, State, Work
 
 MIB = 1024 * 1024
-START_S = 60.0
+START_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Plan:
     seed: int
     processes: int
     limit_s: float
-    """Seconds on the clock after which an input counts as a hang."""
+    """Seconds of processor time, or ten times as many on the clock, after which an input counts as a hang."""
     memory_mib: int
     keep: Path
     """Folder for inputs that broke something."""
+    preload: str = "benchmarks.fuzz.traps"
+    """Module that the processes share."""
 
 
 @dataclass
@@ -52,44 +56,70 @@ class Outcome:
         return self.crashes + self.hangs + self.broken
 
 
+@cache
+def _forks(preload: str) -> ForkServerContext:
+    """Return a context whose processes are forked from one that has loaded a module, so they start at once."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    return context
+
+
 class _Child:
     """One child and what its predecessors have done."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, plan: Plan) -> None:
         self.work = work
+        self.forks = _forks(plan.preload)
         self.start()
 
     def start(self) -> None:
         self.work.state.write_bytes(bytes(STATE_BYTES))
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fuzz.child", *self.work.arguments()],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "PYTHONHASHSEED": "0"},
-            stdout=subprocess.DEVNULL,
-        )
+        self.process = self.forks.Process(target=child.main, args=(self.work,))
+        self.process.start()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
 
     def hangs(self, limit_s: float) -> bool:
-        """Tell whether the input in hand takes too long; before the first one it may load its modules."""
-        since = State.read(self.work.state).since or self.began + START_S
-        return time.monotonic() - since > limit_s
+        """Tell whether the input in hand takes too long; a busy machine alone makes no hang."""
+        state = State.read(self.work.state)
+        if not state.since:
+            return time.monotonic() - self.began > START_S
+        spent_s = _cpu_s(self.process.pid or 0) - state.cpu_s
+        return spent_s > limit_s or time.monotonic() - state.since > 10 * limit_s
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process (proc(5), utime and stime of `stat`); 0 when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run_target(name: str, inputs: int, plan: Plan) -> Outcome:
     """Send so many inputs to a target, in several children at once."""
     outcome, started = Outcome(name), time.monotonic()
     plan.keep.mkdir(parents=True, exist_ok=True)
-    live = [_Child(_work(name, inputs, plan, first)) for first in range(min(plan.processes, inputs))]
-    while live:
-        time.sleep(0.05)
-        for child in list(live):
-            hung = child.process.poll() is None and child.hangs(plan.limit_s)
-            if hung:
-                child.process.kill()
-                child.process.wait()
-            if child.process.poll() is not None:
-                _end(child, outcome, hung)
-                if not _go_on(child):
-                    live.remove(child)
+    live = [_Child(_work(name, inputs, plan, first), plan) for first in range(min(plan.processes, inputs))]
+    try:
+        while live:
+            time.sleep(0.05)
+            for one in list(live):
+                hung = one.process.is_alive() and one.hangs(plan.limit_s)
+                if hung:
+                    one.kill()
+                if not one.process.is_alive():
+                    _end(one, outcome, hung)
+                    if not _go_on(one):
+                        live.remove(one)
+    finally:
+        for one in live:
+            one.kill()
     outcome.seconds = time.monotonic() - started
     return outcome
 
@@ -100,9 +130,9 @@ def _work(name: str, inputs: int, plan: Plan, first: int) -> Work:
     return Work(name, plan.seed, first, inputs, plan.processes, plan.memory_mib, state, plan.keep)
 
 
-def _end(child: _Child, outcome: Outcome, hung: bool) -> None:
+def _end(one: _Child, outcome: Outcome, hung: bool) -> None:
     """Add up what a child did; what it died of counts too."""
-    state = State.read(child.work.state)
+    state = State.read(one.work.state)
     outcome.inputs += state.done
     outcome.passed += state.passed
     outcome.broken += state.broken
@@ -114,17 +144,17 @@ def _end(child: _Child, outcome: Outcome, hung: bool) -> None:
         outcome.inputs += 1
         outcome.hangs += hung
         outcome.crashes += not hung
-        outcome.failures.append(f"{outcome.target}:{child.work.seed}:{state.number}")
+        outcome.failures.append(f"{outcome.target}:{one.work.seed}:{state.number}")
 
 
-def _go_on(child: _Child) -> bool:
+def _go_on(one: _Child) -> bool:
     """Start a child behind the input that ended the last one; tell whether anything was left."""
-    state = State.read(child.work.state)
-    following = state.number + child.work.step
-    if state.ended or following >= child.work.end:
+    state = State.read(one.work.state)
+    following = state.number + one.work.step
+    if state.ended or following >= one.work.end:
         return False
-    child.work = replace(child.work, first=following)
-    child.start()
+    one.work = replace(one.work, first=following)
+    one.start()
     return True
 
 

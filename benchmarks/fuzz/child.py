@@ -9,7 +9,6 @@ import mmap
 import os
 import resource
 import struct
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -17,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from benchmarks.fuzz.target import input_of
+from benchmarks.fuzz.target import Target, input_of
+from benchmarks.fuzz.traps import TRAPS
 from shared.errors import InkqueueError
 
 MIB = 1024 * 1024
-_STATE = struct.Struct("<qdqqqdqqqq")
+_STATE = struct.Struct("<qddqqqdqqqq")
 STATE_BYTES = _STATE.size
 WARM = 500
 """Inputs after which memory is expected to stay as it is."""
@@ -35,6 +35,8 @@ class State:
     number: int = -1
     since: float = 0.0
     """When the input in hand was begun, by the clock that all processes share."""
+    cpu_s: float = 0.0
+    """The child's processor time at that moment."""
     done: int = 0
     passed: int = 0
     broken: int = 0
@@ -63,15 +65,10 @@ class Work:
     state: Path
     keep: Path
 
-    def arguments(self) -> list[str]:
-        """Return it as a command line."""
-        return [str(part) for part in astuple(self)]
-
-    @classmethod
-    def parse(cls, given: list[str]) -> Work:
-        """Read a command line."""
-        target, seed, first, end, step, memory, state, keep = given
-        return cls(target, int(seed), int(first), int(end), int(step), int(memory), Path(state), Path(keep))
+    @property
+    def stack(self) -> Path:
+        """Return the file for where the process was when it died."""
+        return self.keep / f"{self.target}-{self.first}.stack"
 
 
 @contextmanager
@@ -83,13 +80,11 @@ def _shared_state(file: Path) -> Iterator[tuple[State, mmap.mmap]]:
 
 def run(work: Work) -> None:
     """Read every input; whatever is raised beside our own errors is written down, and the next one follows."""
-    from benchmarks.fuzz.targets import BY_NAME  # a child is loaded by its parent, which needs no decoder
-
-    target = BY_NAME[work.target]
+    target = _find(work.target)
     _limit_memory(work.memory_mib)
     with _shared_state(work.state) as (state, mapped):
         for number in range(work.first, work.end, work.step):
-            state.number, state.since = number, time.monotonic()
+            state.number, state.since, state.cpu_s = number, time.monotonic(), time.process_time()
             mapped[:] = _STATE.pack(*astuple(state))
             data = input_of(target, work.seed, number)
             started = time.process_time()
@@ -110,6 +105,16 @@ def run(work: Work) -> None:
         _note_memory(state)
         state.ended = 1
         mapped[:] = _STATE.pack(*astuple(state))
+
+
+def _find(name: str) -> Target:
+    """Return a target; the decoders are loaded only for those that need them, and never by the parent."""
+    for trap in TRAPS:
+        if trap.name == name:
+            return trap
+    from benchmarks.fuzz.targets import BY_NAME
+
+    return BY_NAME[name]
 
 
 def keep(work: Work, number: int, data: bytes, error: Exception, count: int) -> None:
@@ -134,17 +139,13 @@ def _note_memory(state: State) -> None:
         state.warm_bytes = state.rss_bytes
 
 
-def main() -> None:
-    """Run the work of the command line; what libraries say goes nowhere."""
+def main(work: Work) -> None:
+    """Do the work in a process of its own; what libraries say goes nowhere, where they die goes into a file."""
     logging.disable()
-    work = Work.parse(sys.argv[1:])
-    with (work.keep / f"{work.target}-{work.first}.stack").open("w") as stacks:
-        faulthandler.enable(stacks)
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 2)
+    gc.collect()
+    gc.freeze()  # what was loaded before the fork need not be looked through again
+    with work.stack.open("w") as stack:
+        faulthandler.enable(stack)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         run(work)
         faulthandler.disable()
-
-
-if __name__ == "__main__":
-    main()

@@ -22,6 +22,7 @@ _ALL: dict[str, tuple[tuple[str, dict[str, object]], ...]] = {
     "webp": (("WEBP", {"lossless": True}), ("WEBP", {"quality": 40})),
     "pdf": (("PDF", {}),),
 }
+KINDS = tuple(_ALL)
 _MANY = 60
 _SEVERAL = {"tiff", "gif", "webp", "pdf"}
 

@@ -233,16 +233,16 @@ def read_header(data: bytes) -> None:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("zip", make_zip, read_zip, 150),
+    Target("zip", make_zip, read_zip, 140),
     *(Target(kind, partial(pictures.make, kind), read_picture, share) for kind, share in (
-        ("png", 90), ("jpeg", 70), ("tiff", 90), ("gif", 50), ("bmp", 50), ("webp", 40), ("pdf", 40),
+        ("png", 80), ("jpeg", 50), ("tiff", 90), ("gif", 40), ("bmp", 40), ("webp", 30), ("pdf", 20),
     )),
-    Target("pixels", make_pixels, read_pixels, 20),
+    Target("pixels", make_pixels, read_pixels, 10),
     Target("manifest", make_manifest, read_manifest, 40),
-    Target("json", texts.make_json, read_json_body, 80),
-    Target("form", texts.make_form, read_form, 80),
-    Target("options", texts.make_pairs, read_pairs, 50),
-    Target("names", texts.make_name, read_name, 50),
+    Target("json", texts.make_json, read_json_body, 110),
+    Target("form", texts.make_form, read_form, 120),
+    Target("options", texts.make_pairs, read_pairs, 70),
+    Target("names", texts.make_name, read_name, 60),
     Target("urls", texts.make_url, read_url, 60),
     Target("headers", texts.make_header, read_header, 40),
 )  # fmt: skip
