@@ -181,16 +181,18 @@ def _insert(connection: sa.Connection, job: NewJob, job_id: UUID | None) -> UUID
 _HOLD = sa.text(
     "SELECT id FROM inputs WHERE id = ANY (:ids) AND state = 'attached' ORDER BY id FOR SHARE"
 ).bindparams(array_of("ids", pg.UUID()))
+# a delete hides the job first and frees its key in a transaction of its own
+_DELETED = "SELECT FROM jobs j WHERE j.id = k.job_id AND j.deleted_at IS NOT NULL"
 _TAKE_KEY = sa.text(
-    """INSERT INTO idempotency_keys AS k (tenant, key, fingerprint, job_id, expires_at)
+    f"""INSERT INTO idempotency_keys AS k (tenant, key, fingerprint, job_id, expires_at)
     VALUES (:tenant, :key, :fingerprint, :job_id, clock_timestamp() + :ttl * interval '1 second')
     ON CONFLICT (tenant, key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id,
         created_at = excluded.created_at, expires_at = excluded.expires_at
-    WHERE k.expires_at < clock_timestamp() RETURNING job_id"""
+    WHERE k.expires_at < clock_timestamp() OR EXISTS ({_DELETED}) RETURNING job_id"""
 )
 _FIND_KEY = sa.text(
-    """SELECT job_id, fingerprint FROM idempotency_keys
-    WHERE tenant = :tenant AND key = :key AND expires_at > clock_timestamp()"""
+    f"""SELECT job_id, fingerprint FROM idempotency_keys k
+    WHERE tenant = :tenant AND key = :key AND expires_at > clock_timestamp() AND NOT EXISTS ({_DELETED})"""
 )
 _SUBMIT = sa.text(
     f"""WITH n AS MATERIALIZED (SELECT coalesce(:id, uuidv7()) AS id), j AS (
