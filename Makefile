@@ -43,7 +43,7 @@ bench: $(DEV_VENV)/.installed  ## measure throughput and latency, with the limit
 chaos: $(DEV_VENV)/.installed  ## kill, freeze and flush while jobs run (ARGS=)
 	@exec $(DEV_BIN)/python -m benchmarks.chaos $(ARGS)
 
-fuzz: $(DEV_VENV)/.installed  ## send broken uploads for a while (ARGS=)
+fuzz: $(DEV_VENV)/.installed  ## send a million broken inputs to every reader of ours (ARGS=)
 	@exec $(DEV_BIN)/python -m benchmarks.fuzz $(ARGS)
 
 wheel: $(DEV_VENV)/.installed  ## build the wheel into dist/

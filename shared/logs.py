@@ -42,6 +42,8 @@ def configure_logs(level: str = "INFO", form: str = "json") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # it warns of every byte that a stranger's form has wrong; the answer says so already
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

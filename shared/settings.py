@@ -243,6 +243,11 @@ class Settings(BaseSettings):
         "commas: `host`, `host:port`, `*.example.org`, `10.0.0.5`, `[::1]:9000`.",
     )
     webhook_ports: str = Field(default="443,8443", description="Ports that webhooks to other hosts may have.")
+    webhook_denied_networks: str = Field(
+        default="",
+        description="Networks that webhooks may never call although their numbers are public, separated by commas: "
+        "inner networks of yours, or a NAT64 prefix, as `203.0.112.0/24`.",
+    )
     webhook_ca_file: str = Field(
         default="",
         description="PEM file of further certificate authorities that webhooks trust; empty: the usual ones only.",

@@ -12,13 +12,17 @@ _REFUSED_4 = tuple(
     for text in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",  # private
+        "34.118.224.0/20",  # services of a Kubernetes cluster in Google's cloud, public by number only
         "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; Alibaba's metadata
         "127.0.0.0/8",  # loopback
+        "161.26.0.0/16",  # IBM's cloud from within, public by number only
+        "166.8.0.0/14",  # the same
         "168.63.129.16/32",  # Azure's wire server, public by number and reached from within only
         "169.254.0.0/16",  # link-local; metadata of most clouds
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # IETF assignments; Oracle's metadata
         "192.0.2.0/24",  # documentation
+        "192.80.8.124/32",  # metadata of Equinix Metal
         "192.31.196.0/24",  # AS112
         "192.52.193.0/24",  # AMT
         "192.88.99.0/24",  # 6to4 relay
@@ -80,7 +84,7 @@ def is_public(address: Address) -> bool:
 
 def is_inside(address: Address) -> bool:
     """Tell whether an address is one of the own network that a name on the allow-list may lead to."""
-    address = _unmapped(address)
+    address = unmapped(address)
     if address in _METADATA:
         return False
     if isinstance(address, IPv4Address):
@@ -88,7 +92,7 @@ def is_inside(address: Address) -> bool:
     return address.scope_id is None and any(address in network for network in _INSIDE_6)
 
 
-def _unmapped(address: Address) -> Address:
+def unmapped(address: Address) -> Address:
     """Return the IPv4 address in an IPv4-mapped one (RFC 4291, section 2.5.5.2)."""
     if isinstance(address, IPv6Address) and address in _MAPPED:
         return IPv4Address(int(address) & 0xFFFF_FFFF)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Protocol
 
-from shared.outbound.addresses import Address, is_inside, is_public
+from shared.outbound.addresses import Address, is_inside, is_public, unmapped
 from shared.outbound.hosts import address_of, is_inner_name, normal_host
+
+Network = IPv4Network | IPv6Network
 
 _ENTRY = re.compile(r"(?P<wild>\*\.)?(?P<host>\[[^\]]*\]|[^:\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
 MOST_PORT = 65535
@@ -69,6 +72,10 @@ class OutboundSettings(Protocol):
         """Return the ports of hosts that are not on it, separated by commas."""
 
     @property
+    def webhook_denied_networks(self) -> str:
+        """Return networks that may never be called, separated by commas."""
+
+    @property
     def webhook_ca_file(self) -> str:
         """Return a file of further certificate authorities, empty for none."""
 
@@ -114,6 +121,8 @@ class OutboundPolicy:
 
     allowed: tuple[AllowedHost, ...] = ()
     ports: frozenset[int] = frozenset({443, 8443})
+    denied: tuple[Network, ...] = ()
+    """Networks that are inside although their numbers are public."""
     ca_file: str = ""
     most_url: int = 2048
     """Characters of the longest URL."""
@@ -127,12 +136,15 @@ class OutboundPolicy:
         """Read the policy from the settings.
 
         Raises:
-            ValueError: an entry of the allow-list or a port cannot be read; nothing is guessed.
+            ValueError: an entry of the allow-list, a network or a port cannot be read; nothing is guessed.
         """
         entries = (entry.strip() for entry in settings.webhook_allowed_hosts.split(","))
         return cls(
             allowed=tuple(AllowedHost.parse(entry) for entry in entries if entry),
             ports=frozenset(_port(text) for text in settings.webhook_ports.split(",") if text.strip()),
+            denied=tuple(
+                _network(text.strip()) for text in settings.webhook_denied_networks.split(",") if text.strip()
+            ),
             ca_file=settings.webhook_ca_file,
         )
 
@@ -143,12 +155,23 @@ class OutboundPolicy:
     def takes(self, address: Address, host: str, port: int) -> bool:
         """Tell whether a host in normal form may be called at an address.
 
-        An allowed name may lead into the own network, but never to link-local, metadata or multicast addresses; an
-        address is allowed by itself.
+        An allowed name may lead into the own network, but never to link-local, metadata or multicast addresses, nor
+        into a denied network; an address is allowed by itself.
         """
-        if not self.lists(host, port):
-            return is_public(address)
-        return address == address_of(host) or is_public(address) or is_inside(address)
+        listed = self.lists(host, port)
+        if listed and address == address_of(host):
+            return True
+        if any(unmapped(address) in network for network in self.denied):
+            return False
+        return is_public(address) or (listed and is_inside(address))
+
+
+def _network(text: str) -> Network:
+    """Read one network of the settings."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"INKQUEUE_WEBHOOK_DENIED_NETWORKS: {text!r} is no network") from error
 
 
 def _may_stand_above(host: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 
 import numpy as np
 import pytest
 
 from shared.errors import Internal, UndecodableImage
+from shared.logs import configure_logs
 from shared.manifest import RECORD, Outcome, pack, read_all
 from shared.vision import count_pages, decode
 
@@ -30,3 +32,16 @@ def test_a_reason_that_nobody_gave_is_a_damaged_manifest(outcome: Outcome) -> No
     part = read_all(pack(records, b""))
     with pytest.raises(Internal, match="damaged"):
         part.error(0) if outcome is Outcome.FAILED else part.skip_reason(0)
+
+
+def test_a_broken_form_writes_no_lines_into_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser's warnings of single bytes stay out: strangers do not fill the disk."""
+    root, parser = logging.getLogger(), logging.getLogger("python_multipart")
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    level, parser_level = root.level, parser.level
+    try:
+        configure_logs("INFO")
+        assert not logging.getLogger("python_multipart.multipart").isEnabledFor(logging.WARNING)
+    finally:
+        root.setLevel(level)
+        parser.setLevel(parser_level)

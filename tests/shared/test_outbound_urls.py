@@ -302,6 +302,23 @@ def test_ports_are_a_setting() -> None:
         check_url("https://example.org/", _allowing("", "9443"), resolve=resolve_public)
 
 
+def test_an_operator_names_inner_networks_of_public_numbers() -> None:
+    """A denied network is refused for public hosts and allowed names alike; only its own address is let through."""
+    settings = Settings(
+        webhook_denied_networks="93.184.0.0/16, 2606:4700:64::/96", webhook_allowed_hosts="inner,93.184.1.1"
+    )
+    policy = OutboundPolicy.from_settings(settings)
+    for found in (PUBLIC, f"::ffff:{PUBLIC}", "2606:4700:64::7f00:1"):
+        for url in ("https://example.org/", "http://inner/"):
+            with pytest.raises(WebhookUrlRefused):
+                check_url(url, policy, resolve=lambda name, found=found: [found])
+    with pytest.raises(WebhookUrlRefused):
+        check_url(f"https://{PUBLIC}/", policy)
+    assert check_url("http://93.184.1.1/", policy).host == "93.184.1.1"
+    with pytest.raises(ValueError, match="INKQUEUE_WEBHOOK_DENIED_NETWORKS"):
+        OutboundPolicy.from_settings(Settings(webhook_denied_networks="10.0.0.1/8"))
+
+
 def _notations_4(address: IPv4Address) -> list[str]:
     """Return the ways in which libraries write and read one IPv4 address."""
     number = int(address)
