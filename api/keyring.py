@@ -62,10 +62,10 @@ class Remembered(Generic[T]):
             task.add_done_callback(lambda done: self._asked(name, done))
         return 0.0, await asyncio.shield(task)
 
-    def stale(self, name: str) -> T | None:
-        """Return the last answer even though it is old."""
+    def last(self, name: str, age_s: float) -> T | None:
+        """Return the last answer if it is younger than this."""
         at, found = self._found.get(name, (0.0, None))
-        return found if time.monotonic() - at < STALE_S else None
+        return found if time.monotonic() - at < age_s else None
 
     def forget(self, name: str) -> None:
         """Ask anew next time."""
@@ -125,16 +125,20 @@ class Keyring:
         """
         if self._closed:
             return False
-        ask = self._any.get("", lambda: (any_key(self._db),))
-        known = self._any.stale("")
+        (found,) = self._any.last("", OPEN_S) or await self._ask_any()
+        self._closed = self._closed or found
+        return not self._closed
+
+    async def _ask_any(self) -> tuple[bool]:
+        """Ask whether there was ever a key; while the database is away what was known before goes on."""
+        known = self._any.last("", STALE_S)
         try:
-            _, (found,) = await asyncio.wait_for(ask, PATIENCE_S)
+            _, found = await asyncio.wait_for(self._any.get("", lambda: (any_key(self._db),)), PATIENCE_S)
         except (TimeoutError, Unavailable):
             if known is None:
                 raise Unavailable("The database cannot be reached at the moment.") from None
-            found = known[0]
-        self._closed = self._closed or found
-        return not self._closed
+            return known
+        return found
 
     async def caller_of_key(self, key: KeyText, *, stale: bool = False) -> Caller:
         """Return who shows this key.
@@ -148,7 +152,7 @@ class Keyring:
         try:
             age, (known,) = await self._keys.get(key.prefix, lambda: (find_key(self._db, key.prefix),))
         except Unavailable:
-            old = self._keys.stale(key.prefix) if stale else None
+            old = self._keys.last(key.prefix, STALE_S) if stale else None
             if old is None:
                 raise
             age, known = 0.0, old[0]
