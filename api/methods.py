@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
-from starlette.routing import Match, Mount
+from starlette.routing import Mount
 
 STREAMS = "/events"
 """What ends like this has no HEAD: there would be no end to wait for."""
@@ -17,7 +17,7 @@ def allowed(request: Request) -> str:
     for context in iter_route_contexts(request.app.routes):
         route = context.route
         if isinstance(route, Mount):
-            found |= {"GET"} if route.matches(scope)[0] is not Match.NONE else set()
+            found |= {"GET"} if scope["path"].startswith(f"{route.path}/") else set()
         elif context.path_regex.match(scope["path"]):
             found |= context.methods or set()
     found.discard("HEAD")

@@ -26,7 +26,10 @@ class FieldProblem(Schema):
 class Problem(Schema):
     """RFC 9457 problem document; every 4xx and 5xx answer has this shape."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str = Field(
+        examples=["/docs/errors#invalid_request"],
+        description="Where the code is explained, relative to the service.",
+    )
     title: str
     status: int
     detail: str

@@ -346,7 +346,7 @@ class NestedArchive(ItemError):
 
     code = "nested_archive"
     title = "Nested archive"
-    default = "An archive inside an archive is not opened. Please send it by itself."
+    default = "Only a zip is opened, and none inside another archive. Please send these files as a zip by itself."
 
 
 class TooManyPages(ItemError):

@@ -84,7 +84,8 @@ async def show(
     parts: Parts,
     caller: Reader,
     wait: Annotated[
-        float, Query(ge=0, description="Wait up to so many seconds (at most 60) for the end.")
+        float,
+        Query(ge=0, allow_inf_nan=False, description="Wait up to so many seconds (at most 60) for the end."),
     ] = 0,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
