@@ -134,9 +134,10 @@ def end(db: Database, urls: list[str], rate: float) -> float:
     while done < len(urls):
         time.sleep(max(0.0, began + done / rate - time.monotonic()))
         due = int((time.monotonic() - began) * rate) + 1 - done
-        held, _ = claim_batch(db, Lane.BULK, SERVED, "bench:1:1", lease_s=600.0, most=max(1, min(MOST, due)))
-        commit_batch(db, [finish(claimed) for claimed in held], results_ttl_s=86400.0)
-        done += len(held)
+        held, _ = claim_batch(db, Lane.BULK, SERVED, "bench:1:1", lease_s=15.0, most=max(1, min(MOST, due)))
+        done += (
+            len(commit_batch(db, [finish(one) for one in held], results_ttl_s=86400.0).jobs) if held else 0
+        )
     return len(urls) / max(0.001, time.monotonic() - began)
 
 

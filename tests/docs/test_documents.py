@@ -38,7 +38,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_says_its_language(page: Path) -> None:
     """`sh` and `python` blocks are run by a test, `console` blocks are checked by name."""
-    assert {block.kind for block in blocks(page)} <= {"sh", "python", "console", "json", "mermaid", "sql", "http"}
+    assert {block.kind for block in blocks(page)} <= {
+        "sh",
+        "python",
+        "console",
+        "json",
+        "javascript",
+        "mermaid",
+        "sql",
+        "http",
+    }
 
 
 @pytest.mark.parametrize(("page", "line"), [(page, line) for page, line in commands()])
