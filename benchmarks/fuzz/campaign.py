@@ -108,7 +108,7 @@ def run_target(name: str, inputs: int, plan: Plan) -> Outcome:
     live = [_Child(_work(name, inputs, plan, first), plan) for first in range(min(plan.processes, inputs))]
     try:
         while live:
-            time.sleep(0.05)
+            time.sleep(0.2)
             for one in list(live):
                 hung = one.process.is_alive() and one.hangs(plan.limit_s)
                 if hung:
