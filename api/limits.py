@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Scope
 
 from api.addresses import place
+from api.limits_ahead import Ahead
 from api.limits_counters import Counters, Policy, Standing
 from shared.errors import RateLimited
 from shared.settings import Settings
@@ -50,7 +51,7 @@ class RateLimits:
         self._policies = {name: Policy(name, quota, window) for name, quota in quotas.items() if quota}
         self._limits_open = settings.rate_limit_open
         self._guarded = settings.rate_limit_open
-        self._counters = Counters(settings.redis_url, settings.rate_limit_redis_s)
+        self._counters = Ahead(Counters(settings.redis_url, settings.rate_limit_redis_s))
 
     async def close(self) -> None:
         """Let Redis go."""

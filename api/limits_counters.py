@@ -12,7 +12,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import redis
@@ -66,6 +66,10 @@ class Standing:
         weight = self.window.before * self.window.before_s / self.policy.window_s
         return max(0, self.policy.quota - self.window.now - math.floor(weight)) if self.allowed else 0
 
+    def after(self, more: int) -> Standing:
+        """Return where the caller stands after so many more requests."""
+        return replace(self, window=self.window._replace(now=self.window.now + more))
+
     @property
     def wait_s(self) -> int:
         """Return whole seconds, rounded up, until a request is let through, or until the window ends."""
@@ -87,16 +91,16 @@ class Memory:
         self._most = most
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
 
-    def take(self, identity: str, policy: Policy) -> Standing:
-        """Count one request, unless the quota is used up."""
+    def take(self, identity: str, policy: Policy, amount: int = 1) -> Standing:
+        """Count so many requests, unless the quota has no room for them."""
         key = f"{policy.name}:{identity}"
         index, passed = divmod(time.monotonic(), policy.window_s)
         at, before, now = self._counts.get(key, (index, 0, 0))
         if at != index:
             before, now = (now if at == index - 1 else 0), 0
         rest = policy.window_s - passed
-        allowed = math.floor(before * rest / policy.window_s) + now + 1 <= policy.quota
-        now += allowed
+        allowed = math.floor(before * rest / policy.window_s) + now + amount <= policy.quota
+        now += amount * allowed
         self._counts[key] = (int(index), before, now)
         self._counts.move_to_end(key)
         if len(self._counts) > self._most:
@@ -126,14 +130,14 @@ class Counters:
         self._rest_until = 0.0
         self._failing = False
 
-    async def take(self, identity: str, policies: Sequence[Policy]) -> list[Standing]:
-        """Count one request under each policy; never fails, and waits for Redis only shortly."""
+    async def take(self, identity: str, policies: Sequence[Policy], amount: int = 1) -> list[Standing]:
+        """Count so many requests under each policy; never fails, and waits for Redis only shortly."""
         if time.monotonic() < self._rest_until:
-            return self._alone(identity, policies)
+            return self._alone(identity, policies, amount)
         if self._failing:  # this request tries; those that come meanwhile do not wait for it
             self._rest_until = time.monotonic() + REST_S
         future: asyncio.Future[list[Standing]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((identity, policies, future))
+        self._waiting.append((identity, policies, amount, future))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
         try:
@@ -144,7 +148,7 @@ class Counters:
             if not self._failing:
                 self._failing = True
                 log.warning("rates_counted_alone", why=str(error) or "Redis does not answer in time")
-            return self._alone(identity, policies)
+            return self._alone(identity, policies, amount)
 
     async def close(self) -> None:
         """Let the connection go."""
@@ -154,8 +158,8 @@ class Counters:
         await self._hang_up()
         await self._pool.aclose()
 
-    def _alone(self, identity: str, policies: Sequence[Policy]) -> list[Standing]:
-        return [self._memory.take(identity, policy) for policy in policies]
+    def _alone(self, identity: str, policies: Sequence[Policy], amount: int) -> list[Standing]:
+        return [self._memory.take(identity, policy, amount) for policy in policies]
 
     async def _run(self) -> None:
         """Ask Redis for all that wait, until nobody waits."""
@@ -165,7 +169,7 @@ class Counters:
                 await self._ask(batch)
             except (redis.RedisError, OSError, TimeoutError) as error:
                 await self._hang_up()
-                for _, _, future in batch:
+                for *_, future in batch:
                     if not future.done():
                         future.set_exception(error)
 
@@ -173,15 +177,15 @@ class Counters:
         kept = self._connection is not None
         try:
             replies = await self._replies(batch)
-        except (redis.ConnectionError, OSError):
-            if not kept:
+        except (redis.ConnectionError, OSError) as error:
+            if not kept or isinstance(error, TimeoutError):
                 raise
             await self._hang_up()  # Redis was started anew, or closed what was idle
             replies = await self._replies(batch)
         if self._failing:
             self._failing, self._rest_until = False, 0.0
             log.info("rates_counted_together")
-        for (_, policies, future), reply in zip(batch, replies, strict=True):
+        for (_, policies, _, future), reply in zip(batch, replies, strict=True):
             if not future.done():
                 pairs = zip(policies, reply, strict=True)
                 future.set_result([_standing(policy, numbers) for policy, numbers in pairs])
@@ -198,7 +202,7 @@ class Counters:
         if self._connection is None:
             self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # a decorator's
         connection = self._connection
-        commands = [(verb, script, *_arguments(identity, policies)) for identity, policies, _ in batch]
+        commands = [(verb, script, *_arguments(*question)) for *question, _ in batch]
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         return [await connection.read_response() for _ in batch]
 
@@ -209,7 +213,7 @@ class Counters:
             await self._pool.release(connection)
 
 
-def _arguments(identity: str, policies: Sequence[Policy]) -> list[str | int]:
+def _arguments(identity: str, policies: Sequence[Policy], amount: int) -> list[str | int]:
     """Return the number of keys, the keys and the numbers of one call of the script."""
     keys: list[str | int] = []
     numbers: list[str | int] = []
@@ -217,7 +221,7 @@ def _arguments(identity: str, policies: Sequence[Policy]) -> list[str | int]:
         key = f"{_PREFIX}{{{policy.name}:{policy.quota}:{policy.window_s}:{identity}}}"
         keys += [f"{key}/-1", key]
         numbers += [policy.quota, policy.window_s]
-    return [len(keys), *keys, *numbers]
+    return [len(keys), *keys, *numbers, amount]
 
 
 def _standing(policy: Policy, numbers: Sequence[int]) -> Standing:
@@ -231,7 +235,7 @@ def _text(script: str | bytes) -> str:
     return script.decode() if isinstance(script, bytes) else script
 
 
-_Question = tuple[str, Sequence[Policy], asyncio.Future[list[Standing]]]
+_Question = tuple[str, Sequence[Policy], int, asyncio.Future[list[Standing]]]
 SCRIPT = f"""local function acquire(KEYS, ARGV)
 {_text(RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW)}
 end
@@ -241,7 +245,7 @@ end
 local found, open = {{}}, true
 for k = 1, #KEYS / 2 do
     local keys = {{KEYS[2 * k - 1], KEYS[2 * k]}}
-    open = open and acquire(keys, {{ARGV[2 * k - 1], ARGV[2 * k], 1}})
+    open = open and acquire(keys, {{ARGV[2 * k - 1], ARGV[2 * k], ARGV[#ARGV]}})
     local window = look(keys, {{ARGV[2 * k]}})
     found[k] = {{open and 1 or 0}}
     for n = 1, 4 do

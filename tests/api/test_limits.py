@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import httpx
 import pytest
 
 from api.addresses import Proxies, place
-from api.limits_counters import Memory, Policy
+from api.limits_ahead import Ahead
+from api.limits_counters import Counters, Memory, Policy, Standing
 from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.keys.text import KeyText
@@ -214,6 +216,54 @@ def test_without_redis_each_process_counts_alone_and_soon(
             api.get("/v1/jobs", headers=bearer(admin))
             answer = api.get("/v1/jobs", headers=bearer(admin))
             assert answer.status_code == 200, "the count of all processes holds again"
+
+
+async def asked(counters: Ahead, policy: Policy, count: int, identity: str = "key:a") -> int:
+    """Ask so often, with a little rest now and then; return how many were let through."""
+    allowed = 0
+    for k in range(count):
+        allowed += (await counters.take(identity, [policy]))[0].allowed
+        if k % 50 == 0:
+            await asyncio.sleep(0.06)
+    return allowed
+
+
+def test_who_is_far_from_the_limit_does_not_wait_for_it(redis_url: str) -> None:
+    """Most of many requests are counted together; the limit holds to the letter, and headers count every one."""
+
+    async def ask() -> None:
+        counters, policy = Ahead(Counters(redis_url, 1.0)), Policy("default", 1000, 600)
+        exact = counters._counters.take
+        calls = 0
+
+        async def counted(identity: str, policies: Sequence[Policy], amount: int = 1) -> list[Standing]:
+            nonlocal calls
+            calls += 1
+            return await exact(identity, policies, amount)
+
+        counters._counters.take = counted  # type: ignore[method-assign]
+        first, second = [(await counters.take("key:a", [policy]))[0].left for _ in range(2)]
+        assert (first, second) == (999, 998)
+        assert await asked(counters, policy, 500) == 500
+        assert calls < 100
+        assert await asked(counters, policy, 600) == 498
+        await counters.close()
+
+    asyncio.run(ask())
+
+
+def test_two_processes_ahead_pass_a_limit_by_little(redis_url: str) -> None:
+    """What each lets through before the other knows is a small share of the quota."""
+
+    async def ask() -> None:
+        policy = Policy("default", 1000, 600)
+        both = [Ahead(Counters(redis_url, 1.0)) for _ in range(2)]
+        allowed = sum(await asyncio.gather(*(asked(one, policy, 1500) for one in both)))
+        assert 1000 <= allowed <= 1000 + 2 * 1000 // 16
+        for one in both:
+            await one.close()
+
+    asyncio.run(ask())
 
 
 def test_a_flushed_redis_costs_nothing(settings: Settings, admin: KeyText, tmp_path: Path) -> None:
