@@ -80,6 +80,11 @@ def test_models_and_samples_travel_in_the_wheel(wheel_names: set[str]) -> None:
         assert {f"shared/_bundled/{path}" for path in files if ".git" not in path.name} - wheel_names == set()
 
 
+def test_the_page_of_errors_travels_in_the_wheel(wheel_names: set[str]) -> None:
+    """What `type` of a problem document leads to is served where there is no checkout, too."""
+    assert "shared/_bundled/docs/errors.md" in wheel_names
+
+
 def test_nothing_else_travels_in_the_wheel(wheel_names: set[str]) -> None:
     """No tests, data or secrets of a checkout are in the wheel."""
     tops = {name.split("/")[0] for name in wheel_names}
