@@ -175,11 +175,13 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="",
+        pattern=r"^(https?://[A-Za-z0-9.\[\]:_-]+/?)?$",
         description="Address under which people reach the service, as `https://ink.example.org`; with https the "
         "cookie of a sign-in is for https only.",
     )
     allowed_hosts: str = Field(
         default="",
+        pattern=r"^[A-Za-z0-9.\[\]:_*, -]*$",
         description="Further names under which an open service may be asked, separated by commas: `host` or "
         "`host:port`; `*` is any, for where no browser comes. Loopback names always may.",
     )
@@ -188,7 +190,7 @@ class Settings(BaseSettings):
         description="Metrics and the details of `/readyz` need no key on this machine itself, if no proxy is between.",
     )
     session_idle_s: float = Field(
-        default=12 * 3600.0, gt=0, description="Seconds without a look after which a sign-in ends."
+        default=12 * 3600.0, ge=120, description="Seconds without a look after which a sign-in ends."
     )
     session_max_s: float = Field(
         default=7 * 86400.0, gt=0, description="Seconds after which a sign-in ends in any case."
@@ -266,7 +268,9 @@ class Settings(BaseSettings):
         description="Seconds after which another steward sends what one that was lost had begun to send; at least five "
         "more than a try may take.",
     )
-    webhook_poll_s: float = Field(default=0.2, description="Seconds between two looks for webhooks that are due.")
+    webhook_poll_s: float = Field(
+        default=0.2, description="Seconds between two looks for webhooks that are due."
+    )
     webhook_concurrency: int = Field(
         default=1000, description="Most tries under way at once in one steward; each may hold a connection."
     )

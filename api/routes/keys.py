@@ -71,7 +71,7 @@ class KeyWanted(BaseModel):
 
 @router.get("/v1/keys", response_model=KeyList, summary="List keys", responses=problems(503))
 def index(parts: Parts, caller: Admin) -> Response:
-    """List the keys of the caller's tenant, ended ones too."""
+    """List the keys of the caller's tenant, ended ones too; the newest thousand."""
     return Json({"items": [key_document(key) for key in list_keys(parts.db, caller.tenant)]})
 
 

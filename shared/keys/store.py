@@ -14,6 +14,8 @@ from shared.errors import NotFound
 from shared.keys.rules import checked_name, checked_scopes, checked_tenant
 from shared.keys.text import KeyText, new_key
 
+MOST_LISTED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
@@ -74,9 +76,9 @@ def create_key(
 
 
 def list_keys(db: Database, tenant: str | None = None) -> list[KeyView]:
-    """Return the keys of a tenant, of all tenants for None, newest first."""
+    """Return the keys of a tenant, of all tenants for None, newest first; at most the newest thousand."""
     with db.statement() as connection:
-        rows = connection.execute(_LIST, {"tenant": tenant})
+        rows = connection.execute(_LIST, {"tenant": tenant, "limit": MOST_LISTED})
         return [KeyView(**row._mapping) for row in rows]
 
 
@@ -134,7 +136,8 @@ _INSERT = sa.text(
     RETURNING {_VIEW}"""
 )
 _LIST = sa.text(
-    f"""SELECT {_VIEW} FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant ORDER BY id DESC"""
+    f"""SELECT {_VIEW} FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant
+    ORDER BY id DESC LIMIT :limit"""
 )
 _REVOKE = sa.text(
     f"""UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())
