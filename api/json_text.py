@@ -45,10 +45,12 @@ def _repeated(text: bytes) -> str:
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        names = dict(pairs)
-        if not found and len(names) < len(pairs):
-            seen: set[str] = set()
-            found.append(next(name for name, _ in pairs if name in seen or seen.add(name)))
+        seen: set[str] = set()
+        for name, _ in pairs if not found else ():
+            if name in seen:
+                found.append(name)
+                return
+            seen.add(name)
 
     json.loads(text, object_pairs_hook=look)
     return found[0]

@@ -33,7 +33,7 @@ _WORDS = {
     504: "The answer did not come in time; `job_id` names the job that goes on.",
     507: "No room is left.",
 }
-_KEYS = [{"bearer": []}, {"api_key": []}, {"session": []}]
+_KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}, {"session": []}]
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer ik_…`"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -114,7 +114,7 @@ def _everywhere(scope: str | None, has_body: bool, has_id: bool) -> list[int]:
 
 def _problem(status: int, response: dict[str, Any]) -> None:
     codes = ", ".join(f"`{code}`" for code in codes_of(status))
-    schema = {"$ref": f"#/components/schemas/Problem{status}"}
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/Problem{status}"}
     more = response.get("content", {}).get(MEDIA_TYPE, {}).get("schema")
     if more is not None and more != {"$ref": "#/components/schemas/Problem"}:
         schema = {"allOf": [schema, more]}

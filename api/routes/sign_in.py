@@ -15,12 +15,14 @@ from api.auth import Reader, check_form
 from api.credentials import PLAIN_COOKIE, SECURE_COOKIE
 from api.gate import is_secure, session_of
 from api.origins import host_of, is_loopback
+from api.problems import wants_page
 from api.services import Parts, Services
+from api.strict import StrictRoute
 from shared.errors import BadRequest, Forbidden, PayloadTooLarge, Unauthorized
 from shared.keys.sessions import begin_session, new_session_id
 from shared.keys.text import parse_key
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
 MOST_BYTES = 4096
 _NEXT = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?", re.ASCII)
@@ -49,6 +51,8 @@ async def sign_in(request: Request, parts: Parts) -> Response:
     try:
         session = await _begin(request, parts, fields.get("key", "").strip())
     except (Unauthorized, Forbidden) as error:
+        if not wants_page(request):
+            raise
         return _page(back, error.detail, 401 if isinstance(error, Unauthorized) else 403)
     answer = RedirectResponse(back, 303)
     _put_cookie(answer, request, parts, session, int(parts.settings.session_max_s))
