@@ -96,10 +96,18 @@ def _form(most: dict[str, int], without: frozenset[str]) -> dict[str, Any]:
     files = {"type": "array", "items": _BINARY, "minItems": 1, "description": "`file` is another name."}
     return {
         "type": "object",
-        "properties": {"files": files | most, **option_schemas(null=False, without=without)},
+        "properties": {"files": files | most, **_fields(without)},
         "required": ["files"],
         "additionalProperties": False,
     }
+
+
+def _fields(without: frozenset[str]) -> dict[str, Any]:
+    """Return the options as form fields, of which an empty one counts as left out: browsers send it."""
+    schemas = option_schemas(null=False, without=without)
+    for schema in schemas.values():
+        schema.pop("minLength", None)
+    return schemas
 
 
 def _json(most: dict[str, int], without: frozenset[str]) -> dict[str, Any]:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from api.json_text import load_json
 from shared.errors import BadRequest, FieldError, InvalidRequest
@@ -24,6 +32,11 @@ def _without_nul(text: str) -> str:
     if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
         raise ValueError("holds a character that cannot be stored")
     return text
+
+
+def _whole(number: object) -> object:
+    """Read 60.0 as 60: JSON knows one kind of number, and some writers give each a point."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
@@ -73,7 +86,7 @@ class Options(BaseModel):
         description="At most 16 keys of 64 and values of 512 characters; echoed back.",
         json_schema_extra={"additionalProperties": False},
     )
-    deadline_s: int | None = Field(
+    deadline_s: Annotated[int, BeforeValidator(_whole)] | None = Field(
         None, ge=1, le=31_536_000, description="Seconds after which what is left ends as `expired`."
     )
     name: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
@@ -97,7 +110,7 @@ def from_json(given: Mapping[str, Any]) -> Options:
 
 
 def from_pairs(pairs: Iterable[tuple[str, str]], where: str) -> Options:
-    """Check options that came as text: objects are JSON, lists repeat the key, an empty text is no value.
+    """Check options that came as text: objects are JSON, lists repeat the key, an empty form field is no value.
 
     Args:
         where: `body` for form fields, `query` for query parameters.
@@ -111,7 +124,7 @@ def from_pairs(pairs: Iterable[tuple[str, str]], where: str) -> Options:
             given.setdefault(key, []).append(text)
         elif key in given:
             raise InvalidRequest(errors=[{"loc": f"{where}.{key}", "msg": "is given more than once"}])
-        elif text or key not in Options.model_fields:
+        elif text or where == "query" or key not in Options.model_fields:
             given[key] = _object(text, key, where) if key in _OBJECTS else _plain(text)
     return _checked(given, strict=False, where=where)
 
