@@ -230,7 +230,9 @@ async def run(steward: Steward, stopping: asyncio.Event | None = None, sender: S
 async def serve(steward: Steward) -> None:
     """Keep all duties and send webhooks; the sender has connections of its own, so that no duty delays it."""
     settings = steward.settings
-    db = Database(settings.sqlalchemy_url, "steward", SENDER_CONNECTIONS)
+    db = Database(
+        settings.sqlalchemy_url, "steward", SENDER_CONNECTIONS, prepared=settings.prepared_statements
+    )
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     more_files(settings.webhook_concurrency)
     lines = Lines(OutboundPolicy.from_settings(settings))

@@ -1,7 +1,8 @@
 """The line of deliveries: claim what is due, keep its body, record what became of it.
 
 A claim is a lease: `next_attempt_at` moves behind it, so that another steward takes the row when this one is lost, and
-a token fences what the lost one may still write.
+a token fences what the lost one may still write. No statement here waits for the disk: should Postgres itself crash,
+what it forgets is sent again, which receivers have to expect anyway.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def record(db: Database, outcomes: Sequence[Outcome]) -> set[UUID]:
         "attempts": [orjson.dumps(o.attempt).decode() for o in outcomes],
         "kept": MOST_ATTEMPTS,
     }
-    return set(db.run(lambda connection: connection.execute(_RECORD, values).scalars().all()))
+    return set(db.run(lambda connection: connection.execute(_RECORD, values).scalars().all(), single=True))
 
 
 def release(db: Database, claims: Sequence[Claimed]) -> None:
@@ -171,11 +172,12 @@ def release(db: Database, claims: Sequence[Claimed]) -> None:
 
 
 _OF_OURS = "FROM unnest(:ids, :tokens) AS o (id, token) WHERE d.id = o.id AND d.token = o.token"
+_QUICK = "quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS is_set)"
 _fence = (array_of("ids", pg.UUID()), array_of("tokens", pg.UUID()))
 _NEXT = """SELECT d.tenant, d.host FROM webhook_deliveries d
             WHERE d.state = 'pending' AND (d.tenant, d.host) > ({0}) ORDER BY d.tenant, d.host LIMIT 1"""
 _CLAIM = sa.text(
-    f"""WITH RECURSIVE receivers AS (
+    f"""WITH RECURSIVE {_QUICK}, receivers AS (
         (SELECT x.tenant, x.host, 1 AS n FROM ({_NEXT.format(":after_tenant, :after_host")}) x)
         UNION ALL
         SELECT x.tenant, x.host, r.n + 1
@@ -186,7 +188,8 @@ _CLAIM = sa.text(
             ON l.tenant = r.tenant AND l.host = r.host
         CROSS JOIN LATERAL (
             SELECT d.id FROM webhook_deliveries d
-            WHERE d.state = 'pending' AND d.tenant = r.tenant AND d.host = r.host AND d.next_attempt_at <= now()
+            WHERE (SELECT is_set = 'off' FROM quick)
+                AND d.state = 'pending' AND d.tenant = r.tenant AND d.host = r.host AND d.next_attempt_at <= now()
             ORDER BY d.next_attempt_at, d.id LIMIT coalesce(l.number, :free) FOR UPDATE SKIP LOCKED) x
         WHERE r.tenant <> ALL (:held)
         LIMIT :most
@@ -215,19 +218,19 @@ _CLAIM = sa.text(
     array_of("held", sa.Text()),
 )
 _KEEP = sa.text(
-    """UPDATE webhook_deliveries d SET body = o.body, snapshot = NULL
+    f"""WITH {_QUICK} UPDATE webhook_deliveries d SET body = o.body, snapshot = NULL
     FROM unnest(:ids, :tokens, :bodies) AS o (id, token, body)
-    WHERE d.id = o.id AND d.token = o.token AND d.body IS NULL"""
+    WHERE (SELECT is_set = 'off' FROM quick) AND d.id = o.id AND d.token = o.token AND d.body IS NULL"""
 ).bindparams(*_fence, array_of("bodies", sa.Text()))
 _RECORD = sa.text(
-    """WITH o AS MATERIALIZED (
+    f"""WITH {_QUICK}, o AS MATERIALIZED (
         SELECT d.id, o.wait, o.attempt, d.step < o.step AND d.state = 'pending' AND o.state <> 'delivered' AS again,
             CASE WHEN d.state = 'canceled' AND o.state <> 'delivered' THEN d.state ELSE o.state END AS state,
             CASE WHEN d.state = 'canceled' AND o.state <> 'delivered' THEN d.reason ELSE o.reason END AS reason
         FROM webhook_deliveries d
         JOIN unnest(:ids, :tokens, :states, :reasons, :waits, :steps, :attempts)
             AS o (id, token, state, reason, wait, step, attempt) ON d.id = o.id AND d.token = o.token
-        ORDER BY d.id FOR UPDATE OF d
+        WHERE (SELECT is_set = 'off' FROM quick) ORDER BY d.id FOR UPDATE OF d
     )
     UPDATE webhook_deliveries d SET token = NULL, attempt_count = d.attempt_count + 1,
         attempts = CASE WHEN jsonb_array_length(d.attempts) >= :kept THEN d.attempts - 0 ELSE d.attempts END

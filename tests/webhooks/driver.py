@@ -44,7 +44,7 @@ def sending(settings: Settings, worker: str = "test:1:steward") -> Iterator[None
         stopping = asyncio.Event()
         loop_of.append((asyncio.get_running_loop(), stopping))
         ready.set()
-        db = Database(settings.sqlalchemy_url, "steward", 3)
+        db = Database(settings.sqlalchemy_url, "steward", 3, prepared=True)
         lines = Lines(OutboundPolicy.from_settings(settings))
         await Sender(settings, db, Catalogue((), "digits"), lines, worker).run(stopping)
         await lines.close()

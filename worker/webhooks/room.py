@@ -18,8 +18,8 @@ from worker.webhooks.circuit import Circuit
 
 K = TypeVar("K")
 YOUNG_S = 1.0
-YOUNG = 128
-YOUNG_EACH = 32
+YOUNG = 256
+YOUNG_EACH = 64
 TENANT_SHARE = 2
 """A tenant gets no more when its old attempts are so many times what is left free; a receiver at once it."""
 MOST_CIRCUITS = 20_000
