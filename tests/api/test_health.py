@@ -16,6 +16,7 @@ from shared.settings import Settings
 from shared.status import Lane
 from tests.api.conftest import serving
 from tests.api.files import problem, submitted
+from tests.api.keyed import bearer, key_for
 from tests.fakes import FakeWorker
 from tests.queue_driver import execute
 from tests.services import wait_for
@@ -155,3 +156,24 @@ def test_templates_come_later(common: httpx.Client) -> None:
     problem(common.delete("/v1/templates/x"), 404, "not_found")
     problem(common.post("/v1/templates", json={}), 422, "invalid_request")
     problem(common.put("/v1/templates/x", json={}), 422, "invalid_request")
+
+
+def test_health_is_public_and_details_are_not(settings: Settings, database: Database) -> None:
+    """Status without a key; details and metrics with one, or on the machine itself with no proxy between."""
+    key, acme = bearer(key_for(database, "default", "read")), bearer(key_for(database, "acme"))
+    far = {"X-Forwarded-For": "203.0.113.9"}
+    with serving(settings) as client:
+        assert client.get("/healthz", headers=far).status_code == 200
+        assert "checks" not in client.get("/readyz", headers=far).json()
+        assert client.get("/readyz", headers=far).json()["detail"] == "Not ready."
+        assert "checks" in client.get("/readyz", headers={**far, **key}).json()
+        assert "checks" in client.get("/readyz").json()
+        problem(client.get("/metrics", headers=far), 401, "unauthorized")
+        problem(client.get("/metrics", headers={"Host": "evil.example"}), 401, "unauthorized")
+        problem(client.get("/metrics", headers=acme), 403, "forbidden")
+        assert client.get("/metrics", headers={**far, **key}).status_code == 200
+        assert client.get("/metrics").status_code == 200
+    shut = settings.model_copy(update={"loopback_metrics": False, "port": free_port()})
+    with serving(shut) as client:
+        problem(client.get("/metrics"), 401, "unauthorized")
+        assert "checks" not in client.get("/readyz").json()
