@@ -86,8 +86,8 @@ class Options(BaseModel):
         description="At most 16 keys of 64 and values of 512 characters; echoed back.",
         json_schema_extra={"additionalProperties": False},
     )
-    deadline_s: Annotated[int, BeforeValidator(_whole)] | None = Field(
-        None, ge=1, le=31_536_000, description="Seconds after which what is left ends as `expired`."
+    deadline_s: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(_whole)] | None = Field(
+        None, description="Seconds after which what is left ends as `expired`."
     )
     name: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
         None, description="Shown to people."
