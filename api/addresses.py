@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -77,6 +78,7 @@ def parse(text: str) -> Address | None:
     return mapped or address
 
 
+@lru_cache(4096)
 def place(host: str | None) -> str:
     """Return what an address is counted under: itself, of IPv6 its /64, which one customer has as a whole."""
     address = parse(host or "")

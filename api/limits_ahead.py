@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from api.limits_counters import Counters, Policy, Standing
 
-COUNT_S = 0.05
+COUNT_S = 0.25
 FORGET_S = 1.0
 SHARE = 16
 FEWEST = 4
