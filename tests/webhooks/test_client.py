@@ -54,10 +54,10 @@ def test_the_command_line(swift: Settings, database: Database, receiver: Receive
         secret = run(app, [*url, "webhooks", "secret"])
         assert [line[:6] for line in said(secret)] == ["whsec_"]
         assert run(app, [*url, "webhooks", "test", receiver.url]).exit_code == 0
-        assert run(app, [*url, "webhooks", "test", "http://127.0.0.1:9/"]).exit_code in {3, 6}
+        assert run(app, [*url, "webhooks", "test", "http://127.0.0.1:9/"]).exit_code == 3
         ended_job(database, receiver.url)
         table = said(run(app, [*url, "webhooks", "deliveries"]))
-        assert len(table) == 4
+        assert len(table) == 3
         again = run(app, [*url, "webhooks", "redeliver", table[1].split("\t")[0]])
         assert again.exit_code == 0
         rotated = run(app, [*url, "webhooks", "rotate"])
