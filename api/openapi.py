@@ -21,13 +21,15 @@ _WORDS = {
     403: "The key does not allow this.",
     404: "Not there, or another tenant's.",
     406: "None of the accepted formats can be given.",
-    408: "The body stopped arriving.",
+    408: "The head or the body stopped arriving.",
     409: "Not in this state.",
     410: "Results and inputs have expired.",
     413: "Too large.",
+    414: "The address is too long; the connection ends.",
     415: "No content type that is taken here.",
     422: "Something is wrong with the content; `code` says what.",
     429: "Too much; see `Retry-After`.",
+    431: "The head of the request is too large; the connection ends.",
     500: "A defect.",
     503: "A part of the service is down; try again.",
     504: "The answer did not come in time; `job_id` names the job that goes on.",
@@ -106,10 +108,10 @@ def _headers(path: str, method: str, responses: dict[str, Any], *, limited: bool
 
 def _everywhere(scope: str | None, has_body: bool, has_id: bool) -> list[int]:
     """Return the statuses that a call may have whatever it does."""
-    found = [400, 422, 429, 500, 503]
+    found = [400, 408, 414, 422, 429, 431, 500, 503]
     found += [401, 403] if scope is not None else []
     found += [404] if has_id else []
-    return found + ([408, 413, 415] if has_body else [])
+    return found + ([413, 415] if has_body else [])
 
 
 def _problem(status: int, response: dict[str, Any]) -> None:

@@ -73,9 +73,15 @@ _FRAMEWORK: dict[int, type[InkqueueError]] = {
 }
 
 
+WIRE = frozenset({414, 431})
+"""What the connection answers before there is a request: an address or a head that is too long."""
+
+
 def codes_of(status: int) -> list[str]:
     """Return the codes that an answer of this status may have, those of items among them."""
     items = sorted(errors.ITEM_ERRORS) if status == 422 else []
+    if status in WIRE:
+        return ["bad_request"]
     return [code for code, known in STATUS.items() if known == status] + items
 
 
