@@ -202,7 +202,7 @@ class Counters:
         if self._connection is None:
             self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # a decorator's
         connection = self._connection
-        commands = [(verb, script, *_arguments(*question)) for *question, _ in batch]
+        commands = [(verb, script, *_arguments(who, what, n)) for who, what, n, _ in batch]
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         return [await connection.read_response() for _ in batch]
 
