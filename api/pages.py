@@ -69,7 +69,11 @@ def home(jobs: list[dict[str, Any]], csrf: str | None = None) -> str:
         if jobs
         else "<p>No job yet.</p>"
     )
-    return page("Jobs", f"<section><h2>Submit</h2>{form}</section><section><h2>Latest</h2>{table}</section>", csrf=csrf)
+    return page(
+        "Jobs",
+        f"<section><h2>Submit</h2>{form}</section><section><h2>Latest</h2>{table}</section>",
+        csrf=csrf,
+    )
 
 
 def job(document: dict[str, Any], ended: bool, csrf: str | None = None) -> str:
