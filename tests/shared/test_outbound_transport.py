@@ -8,13 +8,11 @@ import itertools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import httpcore
 import httpx
 import pytest
 
 from shared.errors import WebhookUrlRefused
 from shared.outbound import OutboundPolicy, Resolver, check_url, transport
-from shared.outbound.dialing import AddressRefused, CheckedDialer
 from shared.outbound.policy import AllowedHost
 from shared.outbound.sending import client, tls_context
 from tests.shared.outbound_servers import OK, Authority, Receiver, receiving
@@ -36,43 +34,6 @@ def allowing(*entries: str, ca_file: str = "") -> OutboundPolicy:
 def sender(policy: OutboundPolicy, resolve: Resolver = to_loopback) -> httpx.AsyncClient:
     """Return a client on the transport, as lax as httpx lets a client be."""
     return httpx.AsyncClient(transport=transport(policy, resolve=resolve), follow_redirects=True, timeout=5)
-
-
-class Line(httpcore.AsyncNetworkStream):
-    """A connection between two given ends."""
-
-    def __init__(self, own: str, other: str) -> None:
-        self.ends = {"client_addr": (own, 50_000), "server_addr": (other, 443)}
-        self.closed = False
-
-    def get_extra_info(self, info: str) -> object:
-        """Return one end."""
-        return self.ends.get(info)
-
-    async def aclose(self) -> None:
-        """Note that it was closed."""
-        self.closed = True
-
-
-class Network(httpcore.AsyncNetworkBackend):
-    """A network that notes what is dialled; addresses in `dead` do not answer."""
-
-    def __init__(self, dead: tuple[str, ...] = (), own: str = "192.168.1.2") -> None:
-        self.dialled: list[tuple[str, float]] = []
-        self.lines: list[Line] = []
-        self._dead = dead
-        self._own = own
-
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: object, **kwargs: object
-    ) -> Line:
-        """Connect, or wait until the time is over."""
-        self.dialled.append((host, timeout or 0))
-        if host in self._dead:
-            await asyncio.sleep(timeout or 0)
-            raise httpcore.ConnectTimeout
-        self.lines.append(Line(self._own, host))
-        return self.lines[-1]
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -97,54 +58,6 @@ def test_a_name_that_moves_inside_after_its_check_reaches_nothing() -> None:
             assert receiver.connections == 0
 
     run(story)
-
-
-def test_the_checked_address_is_the_one_dialled() -> None:
-    """One look-up a connection, and the network gets a number, so that nobody looks up again."""
-    answers = itertools.chain([[PUBLIC]], itertools.repeat(["127.0.0.1"]))
-    asked: list[str] = []
-
-    def rebind(name: str) -> list[str]:
-        asked.append(name)
-        return next(answers)
-
-    network = Network()
-    dialler = CheckedDialer(OutboundPolicy(), rebind, network)
-    asyncio.run(dialler.connect_tcp(NAME, 443))
-    assert [address for address, _ in network.dialled] == [PUBLIC]
-    assert asked == [f"{NAME}."]
-    with pytest.raises(AddressRefused):
-        asyncio.run(dialler.connect_tcp(NAME, 443))
-    assert len(network.dialled) == 1
-
-
-def test_a_dead_address_leaves_time_for_the_next() -> None:
-    """Addresses are tried in turn, each with its share of the limit."""
-    network = Network(dead=("2606:4700::1111",))
-    policy = OutboundPolicy(connect_s=0.2)
-    dialler = CheckedDialer(policy, lambda name: ["2606:4700::1111", PUBLIC], network)
-    asyncio.run(dialler.connect_tcp(NAME, 443, timeout=60))
-    assert [address for address, _ in network.dialled] == ["2606:4700::1111", PUBLIC]
-    assert network.dialled[0][1] == pytest.approx(0.1)
-    with pytest.raises(httpcore.ConnectTimeout):
-        asyncio.run(
-            CheckedDialer(policy, lambda name: [PUBLIC], Network(dead=(PUBLIC,))).connect_tcp(NAME, 443)
-        )
-
-
-def test_the_machines_own_public_address_is_refused() -> None:
-    """What listens on this machine behind a firewall is not reached by way of its own public address."""
-    network = Network(own=PUBLIC)
-    with pytest.raises(AddressRefused):
-        asyncio.run(CheckedDialer(OutboundPolicy(), lambda name: [PUBLIC], network).connect_tcp(NAME, 443))
-    assert network.lines[0].closed
-
-
-def test_a_socket_file_is_refused() -> None:
-    """No setting of the sender leads to a Unix socket."""
-    dialler = CheckedDialer(OutboundPolicy(), to_loopback, Network())
-    with pytest.raises(AddressRefused):
-        asyncio.run(dialler.connect_unix_socket("/run/docker.sock"))
 
 
 def test_tls_proves_the_name(tmp_path: Path) -> None:
