@@ -21,7 +21,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name not in get_args(Folder):
         raise SystemExit(f"usage: python -m shared.bundled {'|'.join(get_args(Folder))}")
-    sys.stdout.write(f"{bundled(cast(Folder, name))}\n")
+    sys.stdout.write(f"{bundled(cast('Folder', name))}\n")
 
 
 if __name__ == "__main__":

@@ -346,7 +346,9 @@ class NestedArchive(ItemError):
 
     code = "nested_archive"
     title = "Nested archive"
-    default = "Only a zip is opened, and none inside another archive. Please send these files as a zip by itself."
+    default = (
+        "Only a zip is opened, and none inside another archive. Please send these files as a zip by itself."
+    )
 
 
 class TooManyPages(ItemError):
