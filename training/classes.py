@@ -37,6 +37,7 @@ def hold(room: Room, seeds: Sequence[int], *, jobs: int, watch: WatchMaker = nob
     if jobs > 1 and not torch.cuda.is_available():
         _share(room, [("teacher", seed) for seed in school.teacher_seeds], jobs, watch)
         school.student_pools()
+        school.tuning_pools()
         _share(room, [("student", seed) for seed in seeds], jobs, watch)
     for seed in seeds:
         school.train_student(seed)

@@ -22,7 +22,8 @@ CORES = 2
 def training_minutes(school: School, seed: int) -> Metric:
     """Return the processor time of everything that one student needs, as minutes on two cores."""
     folders = [school.place("teacher", teacher) for teacher in school.teacher_seeds]
-    histories = [folder / HISTORY for folder in (*folders, school.place("seed", seed))]
+    own = [school.place(kind, seed) for kind in ("seed", "tuned")]
+    histories = [folder / HISTORY for folder in (*folders, *own)]
     seconds = sum(_cpu_seconds([school.folder / COSTS, *histories]))
     return Metric(
         name=TRAINING_MINUTES,

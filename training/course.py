@@ -27,16 +27,29 @@ FIRST_TEACHER = 101
 
 
 @dataclass(frozen=True)
+class Finetune:
+    """The end of a student's way; `bend` is the strength of the augmentation. None takes place with 0 epochs."""
+
+    epochs: int = 3
+    peak_rate: float = 8e-4
+    passes: int = 2
+    bend: float = 0.4
+
+
+@dataclass(frozen=True)
 class Course:
     """What a student goes through; `passes` are the lessons, each a draw of the pool bent anew.
 
-    `split_seed` decides which writers are held out from all of it.
+    At the end it is fine-tuned on pictures that are bent less, by `finetune_bend`: what it will read is mostly
+    written well, and the hard bends of before cost it a little there. `split_seed` decides which writers are held
+    out from all of it.
     """
 
     student: Recipe = field(default_factory=lambda: Recipe(epochs=24))
     teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
     teachers: int = 3
     passes: int = 8
+    finetune: Finetune = field(default_factory=Finetune)
     stock: Stock = field(default_factory=Stock)
     augmentation: Augmentation = field(default_factory=Augmentation)
     split_seed: int = 1
@@ -99,10 +112,21 @@ class School:
         Raises:
             ValueError: it is not.
         """
-        return finished(self.place("seed", seed), replace(self.course.student, seed=seed))
+        student = self._student(seed)
+        if not self.course.finetune.epochs:
+            return student
+        return finished(self.place("tuned", seed), self._tuning(seed))
+
+    def tuned(self, seed: int) -> Run:
+        """Return the run in which a student that is trained to its end is fine-tuned."""
+        recipe = self._tuning(seed)
+        run = Run(self.place("tuned", seed), recipe, self._batches(recipe, bool(self.course.teachers)))
+        if run.epoch == 0:
+            run.begin_from(self._student(seed))
+        return run
 
     def place(self, kind: str, seed: int) -> Path:
-        """Return the folder of a run; `kind` is teacher or seed."""
+        """Return the folder of a run; `kind` is teacher, seed or tuned."""
         return self.folder / f"{kind}-{seed}"
 
     def teacher(self, seed: int) -> Run:
@@ -121,7 +145,11 @@ class School:
 
     def train_student(self, seed: int) -> DigitNet:
         """Train a student to its end; teachers and lessons first, where they are not there yet."""
-        return self._finish(self.student(seed), f"seed {seed}", self.student_pools)
+        network = self._finish(self.student(seed), f"seed {seed}", self.student_pools)
+        if not self.course.finetune.epochs:
+            return network
+        gentle = self.course.augmentation.scaled(self.course.finetune.bend)
+        return self._finish(self.tuned(seed), f"seed {seed} fine-tuned", self.tuning_pools, gentle)
 
     def pool(self) -> Pool:
         """Return what epochs draw from: clean digits each time, a part of the stock each time."""
@@ -138,12 +166,27 @@ class School:
             self._held_out = {"held_out": self.parts.held_out, "worn": digits, "junk": junk}
         return self._held_out
 
-    def _finish(self, run: Run, name: str, pools: Callable[[], Sequence[Pool]]) -> DigitNet:
+    def _student(self, seed: int) -> DigitNet:
+        """Return a student before it is fine-tuned."""
+        return finished(self.place("seed", seed), replace(self.course.student, seed=seed))
+
+    def _tuning(self, seed: int) -> Recipe:
+        """Return the recipe by which a student is fine-tuned."""
+        how = self.course.finetune
+        return replace(self.course.student, seed=seed, epochs=how.epochs, peak_rate=how.peak_rate)
+
+    def _finish(
+        self,
+        run: Run,
+        name: str,
+        pools: Callable[[], Sequence[Pool]],
+        bend: Augmentation | None = None,
+    ) -> DigitNet:
         """Train what is left of a run."""
         if run.epoch >= run.recipe.epochs:
             return run.averaged
         taught = self.course.teachers and run.recipe.seed < FIRST_TEACHER
-        how = None if taught else self.course.augmentation
+        how = None if taught else bend or self.course.augmentation
         source, held_out = pools(), self.held_out()
         watch = self.watch(name, run)
         with watch if isinstance(watch, AbstractContextManager) else nullcontext():
@@ -157,10 +200,26 @@ class School:
             self._lessons = kept_lessons(self.folder, self.course.passes, self._make_lesson)
         return self._lessons
 
+    def tuning_pools(self) -> Sequence[Pool]:
+        """Return lessons of pictures that are bent less, or the bare pool where nobody teaches."""
+        if not self.course.teachers:
+            return [self.pool()]
+        if not self.course.finetune.epochs:
+            return []
+        return kept_lessons(self.folder, self.course.finetune.passes, self._make_gentle_lesson, "gentle")
+
     def _make_lesson(self, number: int) -> Pool:
         """Make one lesson by all teachers."""
-        teachers = [self.train_teacher(seed).eval() for seed in self.teacher_seeds]
-        return lesson(teachers, self.pool(), self.course.augmentation, seed=1009 + number)
+        return self._teach(self.course.augmentation, 1009 + number)
+
+    def _make_gentle_lesson(self, number: int) -> Pool:
+        """Make one lesson of pictures that are bent less."""
+        return self._teach(self.course.augmentation.scaled(self.course.finetune.bend), 2003 + number)
+
+    def _teach(self, how: Augmentation, seed: int) -> Pool:
+        """Ask all teachers about a draw of the pool."""
+        teachers = [self.train_teacher(number).eval() for number in self.teacher_seeds]
+        return lesson(teachers, self.pool(), how, seed=seed)
 
     def _batches(self, recipe: Recipe, taught: bool) -> int:
         """Return how many batches an epoch of a recipe has."""

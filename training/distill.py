@@ -35,9 +35,9 @@ def lesson(teachers: Sequence[nn.Module], pool: Pool, how: Augmentation, *, seed
     return Pool(np.concatenate(images), pool.labels[chosen], everything, everything, np.concatenate(chances))
 
 
-def kept_lessons(folder: Path, passes: int, make: Callable[[int], Pool]) -> list[Pool]:
+def kept_lessons(folder: Path, passes: int, make: Callable[[int], Pool], name: str = "lesson") -> list[Pool]:
     """Return so many lessons from the folder; those that are not there are made and kept."""
-    return [_kept(folder / f"lesson-{number}.npz", number, make) for number in range(passes)]
+    return [_kept(folder / f"{name}-{number}.npz", number, make) for number in range(passes)]
 
 
 def _kept(path: Path, number: int, make: Callable[[int], Pool]) -> Pool:

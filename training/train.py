@@ -144,6 +144,11 @@ class Run:
             part.load_state_dict(saved[name])
         self.epoch = saved["epoch"]
 
+    def begin_from(self, network: DigitNet) -> None:
+        """Begin with the weights of another network of the same widths."""
+        self.network.load_state_dict(network.state_dict())
+        self.averaged.load_state_dict(network.state_dict())
+
     def save(self) -> None:
         """Write the checkpoint so that a stop in the middle leaves the former one."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}

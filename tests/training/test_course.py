@@ -12,7 +12,7 @@ import torch
 from tests.training.tiny import COURSE, clean_digits, parts_of, some_digits, weights
 from training import course as courses
 from training.classes import Room, hold
-from training.course import School, mix, nobody, part_junk, read_course, write_course
+from training.course import Finetune, School, mix, nobody, part_junk, read_course, write_course
 from training.data import Set
 from training.network import JUNK
 from training.train import CHECKPOINT, Run, Watch
@@ -32,6 +32,21 @@ def test_processes_train_the_same_networks_as_one_does(school: School, mnist: Pa
     for seed in (1, 2):
         assert torch.equal(weights(shared.graduate(seed)), weights(school.graduate(seed)))
     assert not torch.equal(weights(school.graduate(1)), weights(school.graduate(2)))
+
+
+def test_a_student_is_fine_tuned_from_where_it_stood(school: School, tmp_path: Path) -> None:
+    """What ships begins with the trained student's weights and has moved on from them; without, it is the student."""
+    student, shipped = school.student(1).averaged, school.graduate(1)
+    begun = School(tmp_path, school.parts, COURSE)
+    student_run = begun.student(1)
+    student_run.averaged.load_state_dict(student.state_dict())
+    student_run.epoch = COURSE.student.epochs
+    student_run.save()
+
+    assert torch.equal(weights(begun.tuned(1).network), weights(student))
+    assert not torch.equal(weights(shipped), weights(student))
+    bare = School(tmp_path, school.parts, replace(COURSE, finetune=Finetune(epochs=0)))
+    assert torch.equal(weights(bare.graduate(1)), weights(student))
 
 
 class Roll:
@@ -71,10 +86,14 @@ def test_an_interrupted_course_goes_on_where_it_was(school: School, mnist: Path,
     hold(room, [1], jobs=1, watch=second)
     resumed = hold(room, [1], jobs=1, watch=third)
     assert first.names == ["teacher 101 from 0", "teacher 102 from 0", "seed 1 from 0"]
-    assert second.names == ["seed 1 from 1"]
+    assert second.names == ["seed 1 from 1", "seed 1 fine-tuned from 0"]
     assert third.names == []
     assert len(lessons) == 4
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")} == lessons
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert set(kept.items()) - set(lessons.items()) == {
+        (gentle, gentle.stat().st_mtime_ns) for gentle in [tmp_path / "gentle-0.npz"]
+    }
+    assert lessons.items() <= kept.items()
     assert torch.equal(weights(resumed.graduate(1)), weights(school.graduate(1)))
 
 
@@ -85,7 +104,7 @@ def test_an_interruption_while_teachers_learn_leaves_their_epochs(mnist: Path, t
         hold(Room(tmp_path, mnist, course), [1], jobs=1, watch=Roll("teacher 102"))
     roll = Roll()
     hold(Room(tmp_path, mnist, course), [1], jobs=1, watch=roll)
-    assert roll.names == ["teacher 102 from 1", "seed 1 from 0"]
+    assert roll.names == ["teacher 102 from 1", "seed 1 from 0", "seed 1 fine-tuned from 0"]
 
 
 def test_without_teachers_a_student_learns_from_labels(mnist: Path, tmp_path: Path) -> None:

@@ -87,9 +87,15 @@ def test_figures_of_the_making_are_counted(school: School, mnist: Path) -> None:
     assert mean["value"] == pytest.approx(np.mean(each), abs=1e-6)
     assert mean["count"] == 2
     assert f"standard deviation {100 * np.std(each, ddof=1):.3f} %" in mean["note"]
-    parts = ["teacher-101/history.jsonl", "teacher-102/history.jsonl", "seed-1/history.jsonl", "costs.jsonl"]
+    parts = [
+        "teacher-101/history.jsonl",
+        "teacher-102/history.jsonl",
+        "seed-1/history.jsonl",
+        "tuned-1/history.jsonl",
+    ]
+    parts.append("costs.jsonl")
     lines = [line for part in parts for line in (school.folder / part).read_text().splitlines()]
-    assert len(lines) == 1 + 1 + 2 + 2 + COURSE.passes
+    assert len(lines) == 1 + 1 + 2 + 1 + 2 + COURSE.passes + COURSE.finetune.passes
     seconds = sum(json.loads(line)["cpu_seconds"] for line in lines)
     assert minutes["name"] == "training_minutes"
     assert minutes["value"] == round(seconds / 120, 1)

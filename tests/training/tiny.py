@@ -16,7 +16,7 @@ from tests.shared.pictures import digits
 from training import data
 from training.augment import Augmentation, augmentation
 from training.bank import Stock
-from training.course import Course
+from training.course import Course, Finetune
 from training.data import Set, split
 from training.train import Recipe, to_tensor
 
@@ -26,6 +26,7 @@ COURSE = Course(
     teacher=Recipe(epochs=1, batch=32, bf16=False, widths=(4, 4, 8, 8, 8)),
     teachers=2,
     passes=2,
+    finetune=Finetune(epochs=1, passes=1),
     stock=Stock().scaled(0.0006),
 )
 
