@@ -14,6 +14,9 @@ DOCS_POLICY = (
     " connect-src 'self'; font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+_ICON = '<link rel="icon" type="image/svg+xml" href="/static/icon.svg">'
+"""Without it browsers ask for /favicon.ico, which needs a key and would count as a wrong one."""
+
 
 def page(title: str, body: str, refresh_s: int | None = None, csrf: str | None = None) -> str:
     """Put a page together; `body` is HTML already, `csrf` the token of a person who signed in."""
@@ -21,7 +24,7 @@ def page(title: str, body: str, refresh_s: int | None = None, csrf: str | None =
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'{refresh}<title>{escape(title)}</title><link rel="stylesheet" href="/static/plain.css"></head><body>'
+        f'{refresh}<title>{escape(title)}</title><link rel="stylesheet" href="/static/plain.css">{_ICON}</head><body>'
         '<header><a href="/">inkqueue</a> <nav><a href="/docs">API reference</a> <a href="/v1/models">Models</a>'
         f"</nav>{sign_out(csrf)}</header><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )

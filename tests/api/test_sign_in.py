@@ -60,6 +60,13 @@ def test_a_stranger_is_led_to_the_form_and_back(browser: httpx.Client, key: KeyT
     assert browser.get("/").status_code == 200
 
 
+def test_the_form_asks_for_nothing_that_needs_a_key(browser: httpx.Client) -> None:
+    """Style and icon are there before the sign-in: a refused one would count as a wrong key of this address."""
+    wanted = re.findall(r'<link[^>]* href="([^"]+)"', browser.get("/sign-in").text)
+    assert any("icon" in path for path in wanted)
+    assert {path: browser.get(path).status_code for path in wanted} == dict.fromkeys(wanted, 200)
+
+
 def test_the_cookie_cannot_be_read_or_sent_along(
     browser: httpx.Client, key: KeyText, database: Database
 ) -> None:
