@@ -2,7 +2,8 @@
 
 >>> from inkqueue.webhooks import verify
 >>> event = verify(request.body, request.headers, "whsec_…")  # doctest: +SKIP
->>> print(event.type, event.data["id"], event.data["status"])  # doctest: +SKIP
+>>> if event.type == "job.completed":  # doctest: +SKIP
+...     print(event.job.id, event.job.status)
 
 Only the standard library is needed. Give the bytes of the body as they came: JSON that was parsed and written again has
 another signature.

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import HTTPServer
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import uvicorn
 
 from inkqueue.local.redis import free_port
+from shared.webhooks import bodies
 from shared.webhooks.signing import new_secret, signatures
 from tests.docs.pages import ROOT, blocks
 from tests.services import wait_for
@@ -21,6 +23,7 @@ from tests.services import wait_for
 PAGE = ROOT / "docs" / "webhooks.md"
 BODY = b"""{"type": "job.completed", "timestamp": "2026-01-02T03:04:05.000000Z", "data": {"id": "job_1", "status":
 "succeeded", "counts": {"total": 1}}}"""
+PING = bodies.test_body(datetime.now(UTC), "http://127.0.0.1:9000/hook")
 
 
 def programs() -> list[dict[str, Any]]:
@@ -60,17 +63,21 @@ def served(names: dict[str, Any]) -> Iterator[str]:
 def test_the_pages_receivers_take_what_is_signed_and_nothing_else(
     number: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """204 for a webhook of ours, 400 for a forged one."""
+    """204 for a webhook of ours, a test ping too, 400 for a forged one."""
     secret = new_secret()
     monkeypatch.setenv("WEBHOOK_SECRET", secret)
-    at = int(time.time())
-    sound = {
-        "webhook-id": "whd_1",
-        "webhook-timestamp": str(at),
-        "webhook-signature": signatures([secret], "whd_1", at, BODY),
-    }
+
+    def signed(body: bytes) -> dict[str, str]:
+        at = int(time.time())
+        return {
+            "webhook-id": "whd_1",
+            "webhook-timestamp": str(at),
+            "webhook-signature": signatures([secret], "whd_1", at, body),
+        }
+
     with served(programs()[number]) as url, httpx.Client(trust_env=False) as client:
-        assert client.post(url, content=BODY, headers=sound).status_code == 204
-        assert client.post(url, content=BODY + b" ", headers=sound).status_code == 400
+        assert client.post(url, content=BODY, headers=signed(BODY)).status_code == 204
+        assert client.post(url, content=BODY + b" ", headers=signed(BODY)).status_code == 400
         assert client.post(url, content=BODY).status_code == 400
+        assert client.post(url, content=PING, headers=signed(PING)).status_code == 204
     assert "job_1" in capfd.readouterr().out
