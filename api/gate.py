@@ -22,7 +22,7 @@ from api.credentials import PLAIN_COOKIE, SECURE_COOKIE, cookie_of, has_key, key
 from api.origins import SAFE_METHODS, from_this_machine
 from api.problems import answer
 from api.services import Caller, Services
-from shared.errors import Forbidden, InkqueueError, Unauthorized, Unavailable
+from shared.errors import Forbidden, InkqueueError, NotFound, Unauthorized, Unavailable
 from shared.keys.sessions import is_session_id
 from shared.logs import get_logger
 
@@ -38,6 +38,7 @@ FORMS = frozenset({"/jobs", "/sign-out"})
 """Routes that compare the token of a form's field themselves."""
 AGAIN_S = 4.0
 _PAGE = re.compile(r"/|/jobs(?:/[^/]*)?|/sign-out")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPERATOR = Caller(scopes=frozenset({"read"}))
 
 Judge = Callable[[], Awaitable[Caller | None]]
@@ -58,6 +59,7 @@ class Gate:
         watch = Watch(lambda: judged(scope, parts), receive, send)
         try:
             scope.setdefault("state", {})["caller"] = await judged(scope, parts)
+            _check_path(scope)
         except InkqueueError as error:
             await _refusal(scope, error)(scope, receive, send)
             return
@@ -67,6 +69,16 @@ class Gate:
             if not watch.ended:
                 raise
             log.info("request_cut_off", path=scope["path"], why="the key or session has ended")
+
+
+def _check_path(scope: Scope) -> None:
+    """Let every address have one spelling: the router takes `/v1/jobs%0A` for `/v1/jobs`, and limits know it not.
+
+    Raises:
+        NotFound: the path holds a control character, as none of ours does.
+    """
+    if _CONTROL.search(scope["path"]):
+        raise NotFound()
 
 
 class Watch:

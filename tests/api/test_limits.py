@@ -128,6 +128,14 @@ def test_a_key_cannot_dress_up(closed: httpx.Client, admin: KeyText, settings: S
     problem(httpx.get(f"{base}/v1/nothing", headers=bearer(admin)), 429, "rate_limited")
 
 
+def test_no_spelling_of_an_address_escapes_its_quota(closed: httpx.Client, admin: KeyText) -> None:
+    """The router would take a path that ends with a newline for the path without it; the gate does not."""
+    for path in ("/v1/webhooks/test", "/v1/jobs", "/v1/predict"):
+        problem(closed.post(f"{path}%0A", headers=bearer(admin), json={}), 404, "not_found")
+        problem(closed.post(f"{path}%0A", json={}), 401, "unauthorized")
+    problem(closed.get("/docs/errors%0A"), 404, "not_found")
+
+
 def test_keys_do_not_share_a_count(closed: httpx.Client, admin: KeyText, database: Database) -> None:
     """One tenant's haste is not another's."""
     used_up(closed, bearer(admin))
