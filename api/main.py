@@ -142,7 +142,7 @@ def build_services(settings: Settings) -> Services:
         catalogue=catalogue,
         intake=Intake(settings),
         submissions=Submissions(db, blobs, catalogue, settings, policy, quotas),
-        quick=Submissions(quick_db, blobs, catalogue, settings, policy),
+        quick=Submissions(quick_db, blobs, catalogue, settings, policy, quotas),
         outbound=policy,
         quick_db=quick_db,
         backlog=Backlog(db, settings.max_interactive_backlog),

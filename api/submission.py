@@ -105,13 +105,14 @@ class Submissions:
 
         Raises:
             InvalidRequest: there are more.
+            StorageFull: the tenant's uploads would take too many bytes.
         """
         plan = self.plan(stash)
         if len(plan.builder) != 1:
             raise InvalidRequest(f"Exactly one image is read here, not {len(plan.builder)}.")
         if options.webhook_url is not None:
             raise InvalidRequest("A prediction answers by itself and has no webhook.")
-        return submit_job(self._db, self.prepare(plan, options, how, None))
+        return submit_job(self._db, self.prepare(plan, options, how, None), quotas=self._quotas)
 
     def rehearse(self, stash: Stash, options: Options) -> dict[str, Any]:
         """Tell what a submission would be, for `dry_run`.

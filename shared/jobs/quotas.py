@@ -82,6 +82,8 @@ class Quotas:
     def admission(self, tenant: str, new: Amount) -> Iterator[Admit]:
         """Lend what a submitting transaction calls before it inserts; the block ends when it has committed.
 
+        Where each statement commits by itself no lock lasts, and those at once may pass a limit by what they bring.
+
         Raises:
             QueueFull: too many jobs or images wait, of this tenant or in all.
             StorageFull: the tenant's uploads would take too many bytes.
@@ -119,7 +121,7 @@ class Quotas:
             if row.arriving >= row.most:
                 raise _error(QueueFull, f"Your quota of {row.most} uploads at once is used up.", BUSY_S)
         known = self._known.setdefault(tenant, _Known())
-        new = Amount(1, 1, announced, 1)
+        new = Amount(1, 1, max(1, announced), 1)
         if time.monotonic() >= known.good_until or not _is_far(known, new):
             self._look(connection, tenant, known)
         _require(known.used, known.most, new)
@@ -165,29 +167,32 @@ def _near_fresh(known: _Known, new: Amount) -> bool:
 def _is_far(known: _Known, new: Amount) -> bool:
     """Tell whether every limit is so far that counting without the lock does no harm."""
     after = known.used.plus(known.since).plus(new)
-    far = all(m == 0 or (m >= FLOOR and 2 * a <= m) for a, m in zip(after, known.most, strict=True))
+    far = all(
+        m == 0 or n == 0 or (m >= FLOOR and 2 * a <= m)
+        for a, m, n in zip(after, known.most, new, strict=True)
+    )
     return far and _near_fresh(known, new)
 
 
 def _require(used: Amount, most: Amount, new: Amount) -> None:
-    """Raise for the first limit that would be passed."""
+    """Raise for the first limit that would be passed by what is new."""
     after = used.plus(new)
-    if most.stored_bytes and after.stored_bytes > most.stored_bytes:
+    if new.stored_bytes and most.stored_bytes and after.stored_bytes > most.stored_bytes:
         raise _error(
             StorageFull,
             f"Your quota of {most.stored_bytes} stored bytes would be passed; {used.stored_bytes} are in use."
             " Nothing was kept. Delete jobs that are not needed any more.",
             FULL_S,
         )
-    if most.open_jobs and after.open_jobs > most.open_jobs:
+    if new.open_jobs and most.open_jobs and after.open_jobs > most.open_jobs:
         raise _error(QueueFull, f"Your quota of {most.open_jobs} open jobs is used up.", BUSY_S)
-    if most.waiting_items and after.waiting_items > most.waiting_items:
+    if new.waiting_items and most.waiting_items and after.waiting_items > most.waiting_items:
         raise _error(
             QueueFull,
             f"Your quota of {most.waiting_items} waiting images would be passed; {used.waiting_items} wait.",
             BUSY_S,
         )
-    if most.backlog_items and after.backlog_items > most.backlog_items:
+    if new.backlog_items and most.backlog_items and after.backlog_items > most.backlog_items:
         raise _error(QueueFull, "The service has as many images waiting as it takes.", BUSY_S)
 
 

@@ -41,8 +41,7 @@ def submit_job(
         QueueFull, StorageFull: the tenant has as much as it may have; then nothing of the job was kept.
     """
     if quotas is not None:
-        new = Amount(1, job.manifest.total, sum(i.bytes for i in job.inputs), job.manifest.total)
-        with quotas.admission(job.tenant, new) as admit:
+        with quotas.admission(job.tenant, _amount(job)) as admit:
             return _submit(db, job, idempotency_ttl_s, admit)
     return _submit(db, job, idempotency_ttl_s, None)
 
@@ -75,6 +74,14 @@ def _submit(db: Database, job: NewJob, idempotency_ttl_s: float, admit: Admit | 
         if job.manifest.storage_key is not None:
             reserve_object(db, job.manifest.storage_key, 0.0)
         raise
+
+
+def _amount(job: NewJob) -> Amount:
+    """Return what a job takes of its tenant's quotas; a prediction's place is bounded by its lane, its bytes stay."""
+    stored = sum(i.bytes for i in job.inputs)
+    if job.kind == "predict":
+        return Amount(stored_bytes=stored)
+    return Amount(1, job.manifest.total, stored, job.manifest.total)
 
 
 def find_key(db: Database, tenant: str, key: str, fingerprint: str) -> UUID | None:

@@ -100,6 +100,23 @@ def test_bytes_over_the_quota_leave_nothing(settings: Settings, database: Databa
     assert len(left) == 1, "the announced one was never written"
 
 
+def test_predictions_store_bytes_too(settings: Settings, database: Database) -> None:
+    """What is read at once is kept like any other upload: small or large, of a length that is told or not."""
+    large = PNG + bytes(100_000)
+    png = {"Content-Type": "image/png"}
+    changed = {"quota_stored_bytes": len(large) + len(PNG), "quota_open_jobs": 1, "predict_timeout_s": 0.1}
+    with serving(settings.model_copy(update=changed)) as api:
+
+        def predict(content: bytes | Iterator[bytes]) -> int:
+            return api.post("/v1/predict", content=content, headers=png).status_code
+
+        assert predict(iter([large[:70_000], large[70_000:]])) == 504
+        assert predict(PNG) == 504, "its place is in the lane: open jobs do not keep it out"
+        assert [predict(PNG), predict(large), predict(iter([large]))] == [507] * 3
+    assert row(database, "SELECT sum(bytes) AS n FROM inputs").n == len(large) + len(PNG)
+    assert row(database, "SELECT count(*) AS n FROM inputs WHERE state = 'receiving'").n == 0
+
+
 def test_a_refused_job_may_use_its_key_again(three: httpx.Client, worker: FakeWorker) -> None:
     """A submission over the quota does not use up its Idempotency-Key; a replay costs no quota."""
     first = submit(three, **{"Idempotency-Key": "a"}).json()
