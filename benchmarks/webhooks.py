@@ -1,22 +1,24 @@
 """Send many webhooks (`python -m benchmarks.webhooks`): to a receiver that fails and stalls, a sound one, a dead one.
 
-A whole local stack runs, its own steward sends. Small jobs are ended through the queue's own queries at a steady rate;
-the delay of a first try is the receiver's clock minus the `finished_at` of the job, on one machine.
+A steward sends, on servers of its own. Small jobs are ended through the queue's own queries at a steady rate; the delay
+of a first try is the receiver's clock minus the `finished_at` of the job, on one machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypedDict
 
+import psutil
 import sqlalchemy as sa
 
 from benchmarks.queue import finish
-from benchmarks.service import running_service
 from benchmarks.webhook_receiver import Manners, Notes, Receivers, as_json, percentiles, receivers
+from benchmarks.webhook_stack import load, sending_stack
 from shared.contracts import NewInput, NewJob, NewManifest
 from shared.db import Database
 from shared.jobs.batch import claim_batch, commit_batch
@@ -31,6 +33,7 @@ MODEL = "bench"
 SERVED = Served([MODEL], {f"{MODEL}@1.0.0": "cpu-fp32"})
 AGAIN_S = "0" + ",2" * 40
 QUIET_S = 300.0
+SUBMITTERS = 8
 MOST = 50
 """Jobs that one commit ends; more than one where the machine is behind the rate."""
 
@@ -50,6 +53,9 @@ class Report(TypedDict):
 
     rate_per_s: float
     total_s: float
+    load: float
+    steward_ms_a_try: float
+    steward_mb: int
     dead_backlog: int
     failing: Delays
     sound: Delays
@@ -65,48 +71,44 @@ def measure(count: int, sound: int, dead: int, rate: float, timeout_s: float) ->
     """
     secret = new_secret()
     manners = [Manners(fails=0.3, stalls=0.1), Manners()]
-    with receivers(manners, secret) as others, surroundings(timeout_s), running_service(1) as service:
-        settings = Settings(database_url=service.urls["INKQUEUE_DATABASE_URL"])
-        db = Database(settings.sqlalchemy_url, "tool", 2)
+    with receivers(manners, secret) as others, sending_stack(wishes(timeout_s)) as stack:
+        settings = Settings(database_url=stack.database_url)
+        db = Database(settings.sqlalchemy_url, "tool", SUBMITTERS)
         keep_secret(db, secret)
         urls = [f"http://127.0.0.1:{port}/hook" for port in others.ports]
-        end(db, [urls[2]] * dead, 1000.0)
-        began = time.monotonic()
-        rate_per_s = end(db, spread(urls[0], count, urls[1], sound), rate)
+        submit_all(db, [urls[2]] * dead)
+        end(db, dead, 1000.0)
+        mixed = spread(urls[0], count, urls[1], sound)
+        submit_all(db, mixed)
+        began, cpu = time.monotonic(), cpu_s(stack.steward)
+        rate_per_s = end(db, len(mixed), rate)
+        loaded = load()
         failing, healthy = wait(others, count, sound)
         total_s = time.monotonic() - began
+        cpu = cpu_s(stack.steward) - cpu
+        memory = stack.steward.memory_info().rss >> 20
         left = backlog(db, urls[2])
         db.close()
     return {
         "rate_per_s": round(rate_per_s, 1),
         "total_s": round(total_s, 1),
+        "load": loaded,
+        "steward_ms_a_try": round(1000 * cpu / max(1, failing.tries + healthy.tries), 2),
+        "steward_mb": memory,
         "dead_backlog": left,
         "failing": delays(failing, count),
         "sound": delays(healthy, sound),
     }
 
 
-class surroundings:  # noqa: N801 - used as a block, like a function
-    """Set what the stack's processes read, and put it back."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._wanted = {
-            "INKQUEUE_WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
-            "INKQUEUE_WEBHOOK_SCHEDULE_S": AGAIN_S,
-            "INKQUEUE_WEBHOOK_TIMEOUT_S": str(timeout_s),
-            "INKQUEUE_LOG_LEVEL": "WARNING",
-        }
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._wanted}
-        os.environ.update(self._wanted)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def wishes(timeout_s: float) -> dict[str, str]:
+    """Return the steward's settings: loopback allowed, a short schedule of many tries."""
+    return {
+        "INKQUEUE_WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
+        "INKQUEUE_WEBHOOK_SCHEDULE_S": AGAIN_S,
+        "INKQUEUE_WEBHOOK_TIMEOUT_S": str(timeout_s),
+        "INKQUEUE_LOG_LEVEL": "WARNING",
+    }
 
 
 def keep_secret(db: Database, secret: str) -> None:
@@ -126,19 +128,29 @@ def spread(one: str, count: int, other: str, fewer: int) -> list[str]:
     return mixed
 
 
-def end(db: Database, urls: list[str], rate: float) -> float:
-    """Submit a job for each address, then end them at most at this rate; return the rate that was reached."""
-    for url in urls:
-        submit(db, url)
+def submit_all(db: Database, urls: list[str]) -> None:
+    """Submit a job for each address, in that order as far as it matters."""
+    with ThreadPoolExecutor(SUBMITTERS) as threads:
+        list(threads.map(partial(submit, db), urls))
+
+
+def end(db: Database, count: int, rate: float) -> float:
+    """End jobs at most at this rate; return the rate that was reached."""
     began, done = time.monotonic(), 0
-    while done < len(urls):
+    while done < count:
         time.sleep(max(0.0, began + done / rate - time.monotonic()))
         due = int((time.monotonic() - began) * rate) + 1 - done
         held, _ = claim_batch(db, Lane.BULK, SERVED, "bench:1:1", lease_s=15.0, most=max(1, min(MOST, due)))
         done += (
             len(commit_batch(db, [finish(one) for one in held], results_ttl_s=86400.0).jobs) if held else 0
         )
-    return len(urls) / max(0.001, time.monotonic() - began)
+    return count / max(0.001, time.monotonic() - began)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the seconds of processor that a process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def submit(db: Database, url: str) -> None:
@@ -184,6 +196,8 @@ def text(report: Report) -> str:
     """Return the figures for people."""
     lines = [
         f"jobs ended           {report['rate_per_s']:g} a second; everything delivered after {report['total_s']:g} s",
+        f"machine              load {report['load']:g} while jobs ended; steward {report['steward_ms_a_try']:g} ms of"
+        f" processor a try, {report['steward_mb']} MB",
         f"dead host            {report['dead_backlog']:,} waiting for it all the while",
     ]
     for name, one in (("fails 30 %, stalls 10 %", report["failing"]), ("sound", report["sound"])):

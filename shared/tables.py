@@ -340,9 +340,10 @@ webhook_deliveries = sa.Table(
     _one_of("kind", "job", "test"),
     _one_of("state", "pending", "delivered", "failed", "canceled"),
     sa.Index(
-        "webhook_deliveries_due",
+        "webhook_deliveries_line",
         "tenant",
         "host",
+        sa.text("LEAST(step, 1)"),
         "next_attempt_at",
         "id",
         postgresql_where=sa.text("state = 'pending'"),

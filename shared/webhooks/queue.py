@@ -38,6 +38,14 @@ class Receiver(NamedTuple):
 FIRST = Receiver("", "")
 
 
+class Places(NamedTuple):
+    """How many deliveries a receiver may get in one claim: in all, on their first try, on a further one."""
+
+    all: int
+    first: int
+    again: int
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery that this steward may try once; `(id, token)` is the fence, `now` the database's clock."""
@@ -64,6 +72,11 @@ class Claimed:
     def receiver(self) -> Receiver:
         """Return whom it is for."""
         return Receiver(self.tenant, self.host)
+
+    @property
+    def again(self) -> bool:
+        """Tell whether it was tried before."""
+        return self.step > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +106,20 @@ def claim_due(
     *,
     lease_s: float,
     most: int,
-    free: int,
-    limits: Mapping[Receiver, int],
+    free: Places,
+    limits: Mapping[Receiver, Places],
     held: Sequence[str] = (),
     after: Receiver = FIRST,
 ) -> Round:
-    """Lease deliveries that are due, the oldest of each receiver first, in turns among receivers.
+    """Lease deliveries that are due, in turns among receivers; of each the first tries first, the oldest of them first.
 
     Committed at once. No two stewards get the same row (`FOR UPDATE SKIP LOCKED`), and the backlog of a receiver that
-    gets none costs one look at the index, however long it is.
+    gets none costs one look at the index, however long it is. A first try never waits behind further ones of others.
 
     Args:
         most: deliveries of this claim.
         free: how many each receiver may get.
-        limits: other numbers for some of them; 0 holds one back.
+        limits: other numbers for some of them; zeros hold one back.
         held: tenants that get none now.
         after: where the round before has stopped.
     """
@@ -114,10 +127,14 @@ def claim_due(
         "worker": worker,
         "lease": lease_s,
         "most": most,
-        "free": free,
+        "free_all": free.all,
+        "free_first": free.first,
+        "free_again": free.again,
         "tenants": [receiver.tenant for receiver in limits],
         "hosts": [receiver.host for receiver in limits],
-        "numbers": list(limits.values()),
+        "alls": [places.all for places in limits.values()],
+        "firsts": [places.first for places in limits.values()],
+        "agains": [places.again for places in limits.values()],
         "held": list(held),
         "after_tenant": after.tenant,
         "after_host": after.host,
@@ -176,6 +193,10 @@ _QUICK = "quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', 
 _fence = (array_of("ids", pg.UUID()), array_of("tokens", pg.UUID()))
 _NEXT = """SELECT d.tenant, d.host FROM webhook_deliveries d
             WHERE d.state = 'pending' AND (d.tenant, d.host) > ({0}) ORDER BY d.tenant, d.host LIMIT 1"""
+_DUE = """SELECT x.id FROM (SELECT d.id FROM webhook_deliveries d
+                WHERE (SELECT is_set = 'off' FROM quick) AND d.state = 'pending' AND d.tenant = r.tenant
+                    AND d.host = r.host AND least(d.step, 1) = {0} AND d.next_attempt_at <= now()
+                ORDER BY d.next_attempt_at, d.id LIMIT {1} FOR UPDATE SKIP LOCKED) x"""
 _CLAIM = sa.text(
     f"""WITH RECURSIVE {_QUICK}, receivers AS (
         (SELECT x.tenant, x.host, 1 AS n FROM ({_NEXT.format(":after_tenant, :after_host")}) x)
@@ -184,13 +205,12 @@ _CLAIM = sa.text(
         FROM receivers r CROSS JOIN LATERAL ({_NEXT.format("r.tenant, r.host")}) x WHERE r.n < {MOST_RECEIVERS}
     ), due AS MATERIALIZED (
         SELECT x.id, r.n FROM receivers r
-        LEFT JOIN unnest(:tenants, :hosts, :numbers) AS l (tenant, host, number)
+        LEFT JOIN unnest(:tenants, :hosts, :alls, :firsts, :agains) AS l (tenant, host, most, first, again)
             ON l.tenant = r.tenant AND l.host = r.host
         CROSS JOIN LATERAL (
-            SELECT d.id FROM webhook_deliveries d
-            WHERE (SELECT is_set = 'off' FROM quick)
-                AND d.state = 'pending' AND d.tenant = r.tenant AND d.host = r.host AND d.next_attempt_at <= now()
-            ORDER BY d.next_attempt_at, d.id LIMIT coalesce(l.number, :free) FOR UPDATE SKIP LOCKED) x
+            {_DUE.format(0, "coalesce(l.first, :free_first)")}
+            UNION ALL {_DUE.format(1, "coalesce(l.again, :free_again)")}
+            LIMIT coalesce(l.most, :free_all)) x
         WHERE r.tenant <> ALL (:held)
         LIMIT :most
     ), claimed AS (
@@ -214,7 +234,7 @@ _CLAIM = sa.text(
 ).bindparams(
     array_of("tenants", sa.Text()),
     array_of("hosts", sa.Text()),
-    array_of("numbers", sa.Integer()),
+    *(array_of(name, sa.Integer()) for name in ("alls", "firsts", "agains")),
     array_of("held", sa.Text()),
 )
 _KEEP = sa.text(

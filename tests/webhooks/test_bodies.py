@@ -16,7 +16,7 @@ from shared.jobs.read import get_job
 from shared.jobs.submit import submit_job
 from shared.settings import Settings
 from shared.webhooks.bodies import MOST_BYTES, job_body, job_of
-from shared.webhooks.queue import claim_due, keep_bodies, release
+from shared.webhooks.queue import Places, claim_due, keep_bodies, release
 from tests.queue_driver import new_job
 from tests.webhooks.driver import ended_job, work
 
@@ -26,7 +26,7 @@ CATALOGUE = Catalogue((), "digits")
 
 def told(db: Database) -> bytes:
     """Claim the one delivery and write its body as the sender does."""
-    [claimed] = claim_due(db, "test", lease_s=60, most=1, free=1, limits={}).claimed
+    [claimed] = claim_due(db, "test", lease_s=60, most=1, free=Places(1, 1, 1), limits={}).claimed
     assert claimed.snapshot is not None
     return job_body(claimed.event, job_of(claimed.snapshot, claimed.inputs), claimed.input_count, CATALOGUE)
 
@@ -68,10 +68,10 @@ def test_the_largest_metadata_is_left_out(database: Database) -> None:
 def test_every_try_sends_what_the_first_has_sent(database: Database, settings: Settings) -> None:
     """The body is kept before it is sent; what changes later in the job or in this program changes it no more."""
     job_id: UUID = ended_job(database, URL)
-    [first] = claim_due(database, "test", lease_s=60, most=1, free=1, limits={}).claimed
+    [first] = claim_due(database, "test", lease_s=60, most=1, free=Places(1, 1, 1), limits={}).claimed
     keep_bodies(database, [(first, "kept")])
     release(database, [first])
     with database.transaction() as connection:
         connection.execute(sa.text("UPDATE jobs SET name = 'new' WHERE id = :id"), {"id": job_id})
-    [second] = claim_due(database, "test", lease_s=60, most=1, free=1, limits={}).claimed
+    [second] = claim_due(database, "test", lease_s=60, most=1, free=Places(1, 1, 1), limits={}).claimed
     assert (second.body, second.snapshot) == ("kept", None)

@@ -22,7 +22,7 @@ from shared.manifest import ManifestBuilder
 from shared.settings import Settings
 from shared.status import ItemStatus, Lane, StopReason
 from shared.webhooks import log, queue
-from shared.webhooks.queue import Claimed, claim_due
+from shared.webhooks.queue import Claimed, Places, claim_due
 from shared.webhooks.tell import tell_reviewed
 from tests.queue_driver import execute, finished, new_job, row, take
 from tests.webhooks.driver import deliveries, ended_job, job_with, work
@@ -39,7 +39,7 @@ def events(db: Database, job_id: UUID) -> list[tuple[str, str]]:
 
 def claim_all(db: Database) -> list[Claimed]:
     """Claim what is due as a sender does."""
-    return list(claim_due(db, "test", lease_s=60, most=100, free=100, limits={}).claimed)
+    return list(claim_due(db, "test", lease_s=60, most=100, free=Places(100, 100, 100), limits={}).claimed)
 
 
 @pytest.mark.parametrize("status", [ItemStatus.SUCCEEDED, ItemStatus.FAILED])

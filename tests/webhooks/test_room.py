@@ -6,7 +6,7 @@ import random
 
 from shared.webhooks.queue import Receiver
 from worker.webhooks.circuit import FAILURES_TO_OPEN, LONGEST_OPEN_S, Circuit
-from worker.webhooks.room import YOUNG_EACH, Room
+from worker.webhooks.room import AGAIN_EACH, FREE, NONE, PROBE, Room
 
 A, B, C = Receiver("t", "https://a"), Receiver("t", "https://b"), Receiver("other", "https://a")
 
@@ -35,14 +35,14 @@ def test_failures_in_a_row_open_the_circuit_and_a_success_closes_it() -> None:
     clock = Clock()
     room = Room(1000, clock)
     fail(room, A, FAILURES_TO_OPEN)
-    assert room.limits()[A] == 0
+    assert room.limits()[A] == NONE
     clock.now += 2.0
-    assert room.limits()[A] == 1
+    assert room.limits()[A] == PROBE
     began = room.begin(A)
-    assert room.limits()[A] == 0
+    assert room.limits()[A] == NONE
     room.leave(A, old=False)
     room.learn(A, began, True)
-    assert room.limits()[A] == YOUNG_EACH
+    assert room.limits()[A] == FREE
 
 
 def test_an_open_circuit_probes_ever_more_seldom_but_goes_on() -> None:
@@ -52,7 +52,7 @@ def test_an_open_circuit_probes_ever_more_seldom_but_goes_on() -> None:
     fail(room, A, FAILURES_TO_OPEN)
     for _ in range(12):
         waited = 0
-        while room.limits()[A] == 0:
+        while room.limits()[A] == NONE:
             clock.now += 1
             waited += 1
         fail(room, A, 1)
@@ -85,8 +85,8 @@ def test_one_tenant_cannot_open_anothers_circuit() -> None:
     """Failures at the same host count for the tenant that had them."""
     room = Room(1000, Clock())
     fail(room, A, FAILURES_TO_OPEN)
-    assert room.limits()[A] == 0
-    assert room.limits().get(C, YOUNG_EACH) == YOUNG_EACH
+    assert room.limits()[A] == NONE
+    assert room.limits().get(C, FREE) == FREE
 
 
 def test_stalled_attempts_leave_the_young_ones_their_places() -> None:
@@ -95,14 +95,42 @@ def test_stalled_attempts_leave_the_young_ones_their_places() -> None:
     for _ in range(200):
         room.begin(A)
         room.age(A)
-    assert room.limits()[A] == YOUNG_EACH
+    assert room.limits()[A] == FREE
+
+
+def test_further_tries_leave_first_ones_their_places() -> None:
+    """However many failed ones are on their way again, as many first ones may begin as ever."""
+    room = Room(1000, Clock())
+    for _ in range(AGAIN_EACH):
+        room.begin(A, again=True)
+    assert room.limits()[A] == (FREE.first, FREE.first, 0)
+    room.age(A, again=True)
+    assert room.limits()[A] == (FREE.first + 1, FREE.first, 1)
+
+
+def test_first_tries_leave_further_ones_their_places() -> None:
+    """A flood of news does not keep what has failed from being tried again."""
+    room = Room(1000, Clock())
+    for _ in range(FREE.first):
+        room.begin(A)
+    assert room.limits()[A] == (AGAIN_EACH, 0, AGAIN_EACH)
+
+
+def test_further_tries_of_many_receivers_leave_room_for_first_ones() -> None:
+    """Retries take at most half of the places that all receivers share."""
+    room = Room(1000, Clock())
+    for n in range(8):
+        for _ in range(AGAIN_EACH):
+            room.begin(Receiver("t", f"https://{n}"), again=True)
+    assert room.places == FREE._replace(again=0)
+    assert room.free >= FREE.first
 
 
 def test_nobody_can_take_all_the_room() -> None:
     """A receiver that only stalls stops at a share; another can still begin, and another tenant always."""
     room = Room(300, Clock())
     began = 0
-    while room.limits().get(A, YOUNG_EACH) and room.free:
+    while room.limits().get(A, FREE) != NONE and room.free:
         room.begin(A)
         room.age(A)
         began += 1

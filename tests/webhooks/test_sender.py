@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 from shared.db import Database
 from shared.settings import Settings
 from shared.webhooks.log import insert_test
-from shared.webhooks.queue import Outcome, claim_due, record
+from shared.webhooks.queue import Outcome, Places, claim_due, record
 from shared.webhooks.secrets import current_secret, rotate_secret
 from tests.queue_driver import execute
 from tests.services import wait_for
@@ -190,7 +190,7 @@ def test_what_a_lost_sender_had_is_sent_by_another_and_its_word_counts_no_more(
 ) -> None:
     """After the lease another sends it; what the lost one records then changes nothing."""
     ended_job(database, receiver.url)
-    [lost] = claim_due(database, "lost", lease_s=0.5, most=1, free=1, limits={}).claimed
+    [lost] = claim_due(database, "lost", lease_s=0.5, most=1, free=Places(1, 1, 1), limits={}).claimed
     with sending(swift):
         wait_for(lambda: settled(database), "the delivery")
     late = Outcome(lost.id, lost.token, "failed", "exhausted", None, 0, {"late": True})

@@ -33,9 +33,9 @@ class Circuit:
         """Tell whether there is nothing to remember."""
         return self.closed and self._bad == 0
 
-    def probes(self, now: float) -> int:
-        """Return how many attempts an open circuit lets through now."""
-        return int(not self._probing and now >= self._until)
+    def probes(self, now: float) -> bool:
+        """Tell whether an open circuit lets an attempt through now."""
+        return not self._probing and now >= self._until
 
     def began(self) -> None:
         """Note that an attempt goes out."""

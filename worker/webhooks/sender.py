@@ -14,7 +14,6 @@ from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.ids import delivery_id_text, job_id_text
-from shared.jobs import registry
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.webhooks.bodies import job_body, job_of
@@ -22,6 +21,7 @@ from shared.webhooks.queue import (
     FIRST,
     Claimed,
     Outcome,
+    Places,
     Receiver,
     Round,
     claim_due,
@@ -33,11 +33,15 @@ from shared.webhooks.schedule import Schedule
 from shared.webhooks.secrets import signing_secrets
 from worker.webhooks.attempt import Result, attempt, judge, moment, unwritten
 from worker.webhooks.lines import Lines
-from worker.webhooks.room import YOUNG_EACH, YOUNG_S, Room
+from worker.webhooks.room import YOUNG_S, Room
+from worker.webhooks.tally import Tally
 
 T = TypeVar("T")
 log = get_logger(__name__)
 BUSY_S = 0.02
+GATHER_S = 0.1
+"""So long what is due, and what became of it, gathers: one statement then serves many."""
+COUNT_S = 2.0
 OUTAGE_S = 1.0
 STOP_S = 3.0
 MARGIN_S = 5.0
@@ -65,11 +69,13 @@ class Sender:
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._progress: dict[UUID, asyncio.Task[None]] = {}
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._tally = Tally(db)
         self._threads = ThreadPoolExecutor(THREADS, "webhooks")
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until the event is set; then give back what is not done within a few seconds."""
         recorder = asyncio.create_task(self._keep_recording())
+        counter = asyncio.create_task(self._keep_counting())
         try:
             while not stopping.is_set():
                 pause = await self._round()
@@ -77,6 +83,7 @@ class Sender:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), pause)
         finally:
+            counter.cancel()
             await self._finish(recorder)
 
     async def _round(self) -> float:
@@ -85,8 +92,8 @@ class Sender:
         if not most:
             return BUSY_S
         try:
-            limits, held = self._room.limits(), self._room.held()
-            taken, since, bodies, keys = await self._in_thread(lambda: self._take(most, limits, held))
+            free, limits, held = self._room.places, self._room.limits(), self._room.held()
+            taken, since, bodies, keys = await self._in_thread(lambda: self._take(most, free, limits, held))
         except InkqueueError as error:
             log.warning("webhooks_not_claimed", reason=error.detail)
             return OUTAGE_S
@@ -96,10 +103,13 @@ class Sender:
         self._after = taken.after
         for claimed in taken.claimed:
             self._start(claimed, bodies.get(claimed.id), keys.get(claimed.tenant, []), since)
-        return BUSY_S if taken.claimed or taken.after != FIRST else self._settings.webhook_poll_s
+        if taken.after != FIRST:
+            return BUSY_S
+        poll_s = self._settings.webhook_poll_s
+        return min(GATHER_S, poll_s) if taken.claimed else poll_s
 
     def _take(
-        self, most: int, limits: dict[Receiver, int], held: list[str]
+        self, most: int, free: Places, limits: dict[Receiver, Places], held: list[str]
     ) -> tuple[Round, float, dict[UUID, bytes], dict[str, list[str]]]:
         """Claim, write the bodies of first tries down, and read the secrets that sign; in a thread."""
         since = time.monotonic()
@@ -108,7 +118,7 @@ class Sender:
             self._worker,
             lease_s=self._lease_s,
             most=most,
-            free=YOUNG_EACH,
+            free=free,
             limits=limits,
             held=held,
             after=self._after,
@@ -169,13 +179,13 @@ class Sender:
         if body is None:
             self._tell(claimed, *unwritten(claimed, at))
             return
-        began = self._room.begin(claimed.receiver)
+        began = self._room.begin(claimed.receiver, again=claimed.again)
         old = False
 
         def age() -> None:
             nonlocal old
             old = True
-            self._room.age(claimed.receiver)
+            self._room.age(claimed.receiver, again=claimed.again)
 
         timer = asyncio.get_running_loop().call_later(YOUNG_S, age)
         alive: bool | None = None
@@ -189,7 +199,7 @@ class Sender:
             result = Result(at, round((time.monotonic() - began) * 1000), error=SUPERSEDED)
         finally:
             timer.cancel()
-            self._room.leave(claimed.receiver, old=old)
+            self._room.leave(claimed.receiver, old=old, again=claimed.again)
             self._room.learn(claimed.receiver, began, alive)
             await self._lines.give(claimed.receiver, line, sound=sound)
         self._tell(claimed, result, judge(claimed, result, self._schedule))
@@ -209,12 +219,14 @@ class Sender:
             request_id=claimed.request_id,
             traceparent=claimed.traceparent,
         )
+        self._tally.add(delivered=result.delivered)
         self._outcomes.put_nowait(outcome)
 
     async def _keep_recording(self) -> None:
         """Write outcomes, as many as there are at once, until canceled; an outage is waited out."""
         while True:
             batch = [await self._outcomes.get()]
+            await asyncio.sleep(GATHER_S)
             while not self._outcomes.empty():
                 batch.append(self._outcomes.get_nowait())
             while not await self._record(batch):
@@ -238,10 +250,15 @@ class Sender:
         for outcome in batch:
             if outcome.id not in kept:
                 log.warning("webhook_lease_lost", delivery=delivery_id_text(outcome.id))
-        delivered = sum(outcome.state == "delivered" for outcome in batch)
-        for name, number in (("delivered", delivered), ("failed", len(batch) - delivered)):
-            if number:
-                registry.count(self._db, f'inkqueue_webhook_attempts_total{{outcome="{name}"}}', number)
+
+    async def _keep_counting(self) -> None:
+        """Add to the metrics now and then, until canceled."""
+        while True:
+            await asyncio.sleep(COUNT_S)
+            try:
+                await self._in_thread(self._tally.flush)
+            except InkqueueError as error:
+                log.warning("webhooks_not_counted", reason=error.detail)
 
     async def _finish(self, recorder: asyncio.Task[None]) -> None:
         """Wait a little for what is under way, give the rest back, write what is known."""
@@ -256,6 +273,7 @@ class Sender:
         recorder.cancel()
         try:
             await self._in_thread(lambda: release(self._db, list(left.values())))
+            await self._in_thread(self._tally.flush)
         except InkqueueError as error:
             log.warning("webhooks_not_released", reason=error.detail)
         self._threads.shutdown()
