@@ -31,7 +31,11 @@ def main() -> int:
     """Serve until a signal comes."""
     settings = get_settings()
     configure_logs(settings.log_level, settings.log_format)
-    refused = refusal(settings)
+    try:
+        refused = refusal(settings)
+    except Unavailable as error:
+        print(f"Whether there are API keys cannot be found out: {error.detail}", file=sys.stderr)
+        return 1
     if refused:
         print(refused, file=sys.stderr)
         return 2
@@ -59,7 +63,11 @@ class Server(uvicorn.Server):
 
 
 def refusal(settings: Settings) -> str | None:
-    """Return why the service may not start like this, None when it may."""
+    """Return why the service may not start like this, None when it may.
+
+    Raises:
+        Unavailable: the database cannot say whether there are keys; another try may find it.
+    """
     first = settings.bootstrap_key.get_secret_value()
     try:
         if first:
@@ -70,16 +78,16 @@ def refusal(settings: Settings) -> str | None:
 
 
 def refuse_open(settings: Settings) -> str | None:
-    """Return why this address may not be listened on without a first key, None when it may."""
+    """Return why this address may not be listened on without a first key, None when it may.
+
+    Raises:
+        Unavailable: the database cannot say.
+    """
     if settings.allow_open or is_loopback(settings.host):
         return None
     db = Database(settings.sqlalchemy_url, "tool", 1)
     try:
         return None if any_key(db) else NO_KEYS.format(host=settings.host)
-    except Unavailable as error:
-        return (
-            f"Whether there are API keys cannot be found out, so {settings.host} stays shut: {error.detail}"
-        )
     finally:
         db.close()
 

@@ -21,6 +21,8 @@ HEALTHY_S = 30.0
 GROUP_END_S = 2.0
 TAIL_LINES = 15
 HOPELESS = 5
+REFUSED = 2
+"""Exit code of a process that does not start with its settings: another try would say the same."""
 
 
 class Interrupted(Exception):
@@ -152,7 +154,7 @@ class Supervisor:
         child.process = None
         child.deaths = 0 if now - child.started_at > HEALTHY_S else child.deaths + 1
         child.start_after = now + child.pause_s
-        if not self.settled and child.deaths >= HOPELESS:
+        if not self.settled and (child.deaths >= HOPELESS or process.returncode == REFUSED):
             log = self.log_file(name)
             raise LocalStackError(f"{name} does not start; {log} ends with:\n{tail(log)}")
         self.say(

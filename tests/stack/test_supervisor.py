@@ -114,6 +114,16 @@ def test_what_never_starts_ends_the_start_with_its_last_words(supervisor: Superv
         module.FIRST_PAUSE_S = module_pause
 
 
+def test_what_refuses_its_settings_is_not_tried_again(
+    supervisor: Supervisor, home: Home, said: list[str]
+) -> None:
+    """Exit code 2 ends the start at once: the person reads why, once, and without a wait."""
+    supervisor.add(python(home, "import sys; print('no keys'); sys.exit(2)"))
+    with pytest.raises(LocalStackError, match="no keys"):
+        supervisor.wait_until("never", lambda: False, 30)
+    assert said == []
+
+
 def test_a_step_that_fails_shows_its_log(supervisor: Supervisor, home: Home) -> None:
     """Migrations that fail end the start, in words."""
     with pytest.raises(LocalStackError, match=r"migrate failed \(exit code 1\)(.|\n)*no such table"):
