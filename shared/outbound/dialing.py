@@ -9,6 +9,7 @@ from ipaddress import ip_address
 import httpcore
 
 from shared.outbound.addresses import Address
+from shared.outbound.bounded import BoundedStream
 from shared.outbound.check import name_to_look_up
 from shared.outbound.hosts import address_of, normal_host
 from shared.outbound.lookup import Resolver, start_lookup
@@ -120,4 +121,4 @@ class CheckedDialer(httpcore.AsyncNetworkBackend):
         if own and not self._policy.lists(host, port):
             await stream.aclose()
             raise AddressRefused("the host leads to an address that may not be called")
-        return stream
+        return BoundedStream(stream)
