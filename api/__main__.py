@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.main import create_app
-from api.origins import is_loopback
+from api.origins import reach_of_others
 from api.server import allow_files, server_config
 from shared.db import Database
 from shared.errors import Unavailable
@@ -20,10 +20,10 @@ from shared.logs import configure_logs
 from shared.settings import Settings, get_settings
 
 GRACE_S = 10
-NO_KEYS = """The service has no API keys and would be open to everybody who reaches {host}. Either
+NO_KEYS = """The service has no API keys and would be open to everybody who reaches {where}. Either
   make a key:         inkqueue keys create --name admin --scopes admin
   or give the first:  export INKQUEUE_BOOTSTRAP_KEY=$(inkqueue keys generate)
-  or stay at home:    export INKQUEUE_HOST=127.0.0.1
+  or stay at home:    {stay}
   or, where something else keeps strangers out:  export INKQUEUE_ALLOW_OPEN=true"""
 
 
@@ -78,16 +78,17 @@ def refusal(settings: Settings) -> str | None:
 
 
 def refuse_open(settings: Settings) -> str | None:
-    """Return why this address may not be listened on without a first key, None when it may.
+    """Return why the service may not start without a first key, None when it may: others than this machine reach it.
 
     Raises:
         Unavailable: the database cannot say.
     """
-    if settings.allow_open or is_loopback(settings.host):
+    others = reach_of_others(settings)
+    if settings.allow_open or others is None:
         return None
     db = Database(settings.sqlalchemy_url, "tool", 1)
     try:
-        return None if any_key(db) else NO_KEYS.format(host=settings.host)
+        return None if any_key(db) else NO_KEYS.format(**others._asdict())
     finally:
         db.close()
 

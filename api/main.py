@@ -20,7 +20,7 @@ from api.health import Probes
 from api.intake import Intake
 from api.keyring import Keyring
 from api.limits import RateLimits
-from api.origins import Origins, is_loopback
+from api.origins import Origins, reach_of_others
 from api.outermost import Outermost
 from api.routes import (
     errors_page,
@@ -151,7 +151,9 @@ def build_services(settings: Settings) -> Services:
         retrying=anyio.CapacityLimiter(LONG_THREADS),
         limits=RateLimits(settings),
         quotas=quotas,
-        keyring=Keyring(db, settings, closed=not (settings.allow_open or is_loopback(settings.host))),
+        keyring=Keyring(
+            db, settings, closed=not settings.allow_open and reach_of_others(settings) is not None
+        ),
         origins=Origins(settings),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -41,6 +42,29 @@ class Authority:
         return self.name == other.name and (self.port or default) == (other.port or default)
 
 
+class Reach(NamedTuple):
+    """Where others than this machine reach the service, and what to type so that they do not."""
+
+    where: str
+    stay: str
+
+
+def reach_of_others(settings: Settings) -> Reach | None:
+    """Tell how others reach the service by what its settings say; None when only this machine does.
+
+    In a container the address counts that the port is published on.
+    """
+    published = Authority.of(settings.published_on)
+    if settings.published_on and (published is None or not is_loopback(published.name)):
+        return Reach(settings.published_on, "INKQUEUE_PUBLISH=127.0.0.1:8000 in .env")
+    if not settings.published_on and not is_loopback(settings.host):
+        return Reach(settings.host, "export INKQUEUE_HOST=127.0.0.1")
+    public = urlsplit(settings.public_url.strip()).hostname
+    if public is not None and not is_loopback(public):
+        return Reach(settings.public_url.strip(), "unset INKQUEUE_PUBLIC_URL")
+    return None
+
+
 class Origins:
     """The rules of one service, as its settings make them."""
 
@@ -58,8 +82,12 @@ class Origins:
         """Let only names of this machine and of the setting pass.
 
         Raises:
-            Forbidden: another name, none, or several.
+            Forbidden: another name, none, or several; or a proxy is between.
         """
+        if was_forwarded(scope) and not self._behind_wall:
+            raise Forbidden(
+                "Without API keys this service does not answer through a proxy. Make a key with: inkqueue keys create"
+            )
         if self.any_host or self.known_host(scope):
             return
         raise Forbidden(
@@ -70,10 +98,10 @@ class Origins:
     def known_host(self, scope: Scope) -> bool:
         """Tell whether `Host` is a loopback name with the right port, or one of the setting."""
         host = host_of(scope)
-        if host is None:
+        if host is None or (was_forwarded(scope) and not self._behind_wall):
             return False
         if is_loopback(host.name) and (host.port or 80) == _own_port(scope, host):
-            return self._behind_wall or not was_forwarded(scope)
+            return True
         if self.public is not None and host.same_as(self.public, self.public_scheme):
             return True
         return any(a.name == host.name and a.port in (None, host.port) for a in self._allowed)

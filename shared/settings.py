@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         default=False,
         description="Listen on an address that others reach although there are no keys; for containers behind a wall.",
     )
+    published_on: str = Field(
+        default="",
+        description="Where the port of the API's container is published, as `127.0.0.1:8000`: counts in the place of "
+        "`INKQUEUE_HOST` when it is asked who reaches the service; docker-compose.yml sets it.",
+    )
     upload_idle_s: float = Field(
         default=30.0, description="Seconds without a byte after which an upload is given up."
     )

@@ -131,6 +131,14 @@ def test_a_proxy_in_front_is_told(common: httpx.Client) -> None:
     problem(common.get("/v1/jobs", headers={"Forwarded": "for=203.0.113.9"}), 403, "forbidden")
 
 
+def test_an_allowed_name_is_none_for_a_proxy(settings: Settings) -> None:
+    """A proxy that passes everybody's requests on under a name of the setting opens nothing."""
+    with serving(settings.model_copy(update={"allowed_hosts": "ink.lan, *"})) as api:
+        given = {"Host": "ink.lan"}
+        assert api.get("/v1/jobs", headers=given).status_code == 200
+        problem(api.get("/v1/jobs", headers={**given, "X-Forwarded-For": "203.0.113.9"}), 403, "forbidden")
+
+
 def test_further_names_can_be_allowed(settings: Settings) -> None:
     """The setting adds names, with any port or with one; `*` is any name."""
     with serving(settings.model_copy(update={"allowed_hosts": "api, ink.lan:8080"})) as api:

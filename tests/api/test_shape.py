@@ -17,7 +17,7 @@ from api import problems
 from api.__main__ import refuse_open
 from api.main import create_app
 from api.outermost import Outermost
-from shared.errors import ITEM_ERRORS, InkqueueError, ItemError
+from shared.errors import ITEM_ERRORS, InkqueueError, ItemError, Unavailable
 from shared.settings import Settings
 from tests.api.files import problem, submitted
 
@@ -218,7 +218,35 @@ def test_nothing_connects_before_the_start() -> None:
 )
 def test_an_open_service_stays_on_this_machine(host: str, allowed: bool, refused: bool) -> None:
     """Without keys the service listens to others only when that was said."""
-    assert (refuse_open(Settings(host=host, allow_open=allowed)) is not None) == refused
+    assert starts_open(Settings(host=host, allow_open=allowed)) != refused
+
+
+@pytest.mark.parametrize(
+    ("published_on", "public_url", "refused"),
+    [
+        ("127.0.0.1:8000", "", False),
+        ("[::1]:8000", "http://localhost:8000", False),
+        ("0.0.0.0:8000", "", True),
+        ("8000", "", True),
+        (":8000", "", True),
+        ("192.168.1.5:8000-8001", "", True),
+        ("127.0.0.1:8000", "https://ink.example.org", True),
+    ],
+)
+def test_a_container_is_open_only_where_its_port_is(
+    published_on: str, public_url: str, refused: bool
+) -> None:
+    """Inside it listens on every address; who publishes the port to others, or names it publicly, needs a key."""
+    settings = Settings(host="0.0.0.0", published_on=published_on, public_url=public_url)
+    assert starts_open(settings) != refused
+
+
+def starts_open(settings: Settings) -> bool:
+    """Tell whether the service starts without a look for keys; there is no database here that could be asked."""
+    try:
+        return refuse_open(settings) is None
+    except Unavailable:
+        return False
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/v1/jobs"])

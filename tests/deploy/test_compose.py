@@ -133,6 +133,13 @@ def test_published_ports_are_those_that_the_images_listen_on_and_only_on_loopbac
     assert OURS["api"]["environment"]["INKQUEUE_PORT"] == "8000"
 
 
+def test_an_api_whose_port_is_published_to_others_is_not_open() -> None:
+    """The service is told where its port is published by the variable that publishes it, and nothing overrules that."""
+    given = OURS["api"]["environment"]
+    assert OURS["api"]["ports"] == [f"{given['INKQUEUE_PUBLISHED_ON']}:8000"]
+    assert "INKQUEUE_ALLOW_OPEN" not in given
+
+
 @pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
 def test_a_service_starts_after_what_it_needs(name: str) -> None:
     """The schema is migrated, and database and broker answer, before it starts."""
