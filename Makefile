@@ -15,7 +15,7 @@ UP_ENV = $(call export_if_given,$(PORT),INKQUEUE_PORT) $(call export_if_given,$(
          $(call export_if_given,$(INKQUEUE_HOME),INKQUEUE_HOME)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos fuzz wheel clean
+.PHONY: help run test check format bench chaos contract fuzz wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,6 +42,9 @@ bench: $(DEV_VENV)/.installed  ## measure throughput and latency, with the limit
 
 chaos: $(DEV_VENV)/.installed  ## kill, freeze and flush while jobs run (ARGS=)
 	@exec $(DEV_BIN)/python -m benchmarks.chaos $(ARGS)
+
+contract: $(DEV_VENV)/.installed  ## hold the running service to its OpenAPI document with Schemathesis (ARGS=)
+	@exec $(DEV_BIN)/python -m benchmarks.contract $(ARGS)
 
 fuzz: $(DEV_VENV)/.installed  ## send a million broken inputs to every reader of ours (ARGS=)
 	@exec $(DEV_BIN)/python -m benchmarks.fuzz $(ARGS)
