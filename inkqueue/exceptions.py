@@ -56,7 +56,7 @@ class NotFound(ApiError):
     """Nothing is there under this name, or not for this caller."""
 
     code = "not_found"
-    hint = "Check the id; `inkqueue list` shows the jobs there are."
+    hint = "Check the id; `inkqueue list` shows jobs, `inkqueue webhooks deliveries` deliveries."
 
 
 class MethodNotAllowed(ApiError):
@@ -169,7 +169,7 @@ class WebhookUrlRefused(ApiError):
     """The webhook's address may not be called."""
 
     code = "webhook_url_refused"
-    hint = "Use a public https address, or have its host allowed on the service."
+    hint = "Use a public https address, or let the service allow its host (INKQUEUE_WEBHOOK_ALLOWED_HOSTS)."
 
 
 class IdempotencyKeyReused(ApiError):
