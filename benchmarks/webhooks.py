@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TypedDict
+from uuid import UUID
 
 import psutil
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from benchmarks.webhook_stack import load, sending_stack
 from shared.contracts import NewInput, NewJob, NewManifest
 from shared.db import Database
 from shared.jobs.batch import claim_batch, commit_batch
+from shared.jobs.binding import array_of
 from shared.jobs.claim import Served
 from shared.jobs.submit import submit_job
 from shared.settings import Settings
@@ -33,7 +33,8 @@ MODEL = "bench"
 SERVED = Served([MODEL], {f"{MODEL}@1.0.0": "cpu-fp32"})
 AGAIN_S = "0" + ",2" * 40
 QUIET_S = 300.0
-SUBMITTERS = 8
+COPIED = 1000
+TICK_S = 0.05
 MOST = 50
 """Jobs that one commit ends; more than one where the machine is behind the rate."""
 
@@ -67,17 +68,18 @@ def measure(count: int, sound: int, dead: int, rate: float, timeout_s: float) ->
     Args:
         count: jobs of the receiver that fails 30 % and stalls 10 %.
         sound: jobs of the sound receiver, spread among them.
-        dead: jobs of the dead host, ended before.
+        dead: jobs of the dead host, ended before, at least one.
     """
     secret = new_secret()
     manners = [Manners(fails=0.3, stalls=0.1), Manners()]
     with receivers(manners, secret) as others, sending_stack(wishes(timeout_s)) as stack:
         settings = Settings(database_url=stack.database_url)
-        db = Database(settings.sqlalchemy_url, "tool", SUBMITTERS)
+        db = Database(settings.sqlalchemy_url, "tool", 2)
         keep_secret(db, secret)
         urls = [f"http://127.0.0.1:{port}/hook" for port in others.ports]
         submit_all(db, [urls[2]] * dead)
         end(db, dead, 1000.0)
+        wait_for_first(db)
         mixed = spread(urls[0], count, urls[1], sound)
         submit_all(db, mixed)
         began, cpu = time.monotonic(), cpu_s(stack.steward)
@@ -129,16 +131,18 @@ def spread(one: str, count: int, other: str, fewer: int) -> list[str]:
 
 
 def submit_all(db: Database, urls: list[str]) -> None:
-    """Submit a job for each address, in that order as far as it matters."""
-    with ThreadPoolExecutor(SUBMITTERS) as threads:
-        list(threads.map(partial(submit, db), urls))
+    """Submit a job for the first address and copy its rows for each of the others."""
+    pattern = submit(db, urls[0]) if urls else None
+    for start in range(1, len(urls), COPIED):
+        with db.transaction() as connection:
+            connection.execute(_COPY, {"id": pattern, "urls": urls[start : start + COPIED]})
 
 
 def end(db: Database, count: int, rate: float) -> float:
     """End jobs at most at this rate; return the rate that was reached."""
     began, done = time.monotonic(), 0
     while done < count:
-        time.sleep(max(0.0, began + done / rate - time.monotonic()))
+        time.sleep(max(TICK_S, began + done / rate - time.monotonic()))
         due = int((time.monotonic() - began) * rate) + 1 - done
         held, _ = claim_batch(db, Lane.BULK, SERVED, "bench:1:1", lease_s=15.0, most=max(1, min(MOST, due)))
         done += (
@@ -153,12 +157,25 @@ def cpu_s(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def submit(db: Database, url: str) -> None:
+def submit(db: Database, url: str) -> UUID:
     """Submit a job of one image, of a model that no worker of the stack has."""
     upload = NewInput(name="a.png", content_type="image/png", bytes=3, sha256="00", inline=b"abc")
     webhook: dict[str, object] = {"url": url, "events": ["job.completed"]}
     manifest = NewManifest(state="items", total=1, inline=b"not read here")
-    submit_job(db, NewJob([upload], manifest, [(0, 1)], lane=Lane.BULK, model_name=MODEL, webhook=webhook))
+    job = NewJob([upload], manifest, [(0, 1)], lane=Lane.BULK, model_name=MODEL, webhook=webhook)
+    return submit_job(db, job).job_id
+
+
+def wait_for_first(db: Database) -> None:
+    """Wait until the steward has begun to send."""
+    statement = sa.text("SELECT count(*) FROM webhook_deliveries WHERE claimed_at IS NOT NULL")
+    end_at = time.monotonic() + QUIET_S
+    while time.monotonic() < end_at:
+        with db.transaction() as connection:
+            if connection.execute(statement).scalar_one():
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the steward sends nothing")
 
 
 def wait(others: Receivers, count: int, sound: int) -> tuple[Notes, Notes]:
@@ -207,6 +224,20 @@ def text(report: Report) -> str:
             f" {one['wrong_signatures']} wrong signatures; first try after the job's end: {first}"
         )
     return "\n".join(lines)
+
+
+_COPY = sa.text(
+    """WITH copies AS MATERIALIZED (SELECT uuidv7() AS id, u.url, u.n FROM unnest(:urls) WITH ORDINALITY AS u (url, n)),
+    j AS (INSERT INTO jobs SELECT p.* FROM copies c, jobs o, jsonb_populate_record(o, jsonb_build_object(
+        'id', c.id, 'webhook', o.webhook || jsonb_build_object('url', c.url))) p WHERE o.id = :id),
+    i AS (INSERT INTO job_inputs SELECT p.* FROM copies c, job_inputs o, jsonb_populate_record(o,
+        jsonb_build_object('job_id', c.id)) p WHERE o.job_id = :id),
+    m AS (INSERT INTO manifests SELECT p.* FROM copies c, manifests o, jsonb_populate_record(o,
+        jsonb_build_object('job_id', c.id)) p WHERE o.job_id = :id)
+    INSERT INTO chunks OVERRIDING SYSTEM VALUE SELECT p.* FROM copies c, chunks o, jsonb_populate_record(o,
+        jsonb_build_object('id', nextval(pg_get_serial_sequence('chunks', 'id')), 'job_id', c.id,
+        'turn', o.turn + c.n)) p WHERE o.job_id = :id"""
+).bindparams(array_of("urls", sa.Text()))
 
 
 def main() -> None:
