@@ -48,7 +48,7 @@ class NewKey(Key):
 
 
 class KeyList(Schema):
-    """The keys of a tenant, newest first."""
+    """The keys of a tenant: valid ones first, then newest first."""
 
     items: list[Key]
 
@@ -71,7 +71,7 @@ class KeyWanted(BaseModel):
 
 @router.get("/v1/keys", response_model=KeyList, summary="List keys", responses=problems(503))
 def index(parts: Parts, caller: Admin) -> Response:
-    """List the keys of the caller's tenant, ended ones too; the newest thousand."""
+    """List the keys of the caller's tenant, valid ones first; a thousand, and no valid one is missing."""
     return Json({"items": [key_document(key) for key in list_keys(parts.db, caller.tenant)]})
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.db import Database
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.keys.rules import checked_name, checked_scopes, checked_tenant
 from shared.keys.text import KeyText, new_key
 
 MOST_LISTED = 1000
+"""Keys of one tenant that a list shows, and that may be valid at once: so none that is valid is ever left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def create_key(
     """Make a key, and its tenant if that is new; the text is returned once and never again.
 
     Raises:
-        InvalidRequest: tenant, scopes, name or lifetime is none that may be.
+        InvalidRequest: tenant, scopes, name or lifetime is none that may be, or the tenant has very many valid keys.
     """
     values = {
         "tenant": checked_tenant(tenant),
@@ -69,6 +70,9 @@ def create_key(
 
     def work(connection: sa.Connection) -> KeyView:
         connection.execute(_TENANT, values)
+        connection.execute(_LOCK, values)
+        if connection.execute(_VALID, values).scalar_one() >= MOST_LISTED:
+            raise InvalidRequest(f"There are {MOST_LISTED} valid keys already. Revoke some that nobody uses.")
         row = connection.execute(_INSERT, values | {"prefix": key.prefix, "hash": key.digest}).one()
         return KeyView(**row._mapping)
 
@@ -76,7 +80,10 @@ def create_key(
 
 
 def list_keys(db: Database, tenant: str | None = None) -> list[KeyView]:
-    """Return the keys of a tenant, of all tenants for None, newest first; at most the newest thousand."""
+    """Return the keys of a tenant, of all tenants for None: valid ones first, then newest first.
+
+    Of a tenant's keys at most a thousand are returned, all that are valid among them.
+    """
     with db.statement() as connection:
         rows = connection.execute(_LIST, {"tenant": tenant, "limit": MOST_LISTED})
         return [KeyView(**row._mapping) for row in rows]
@@ -129,6 +136,9 @@ _VIEW = (
     " coalesce(expires_at <= clock_timestamp(), false) AS expired"
 )
 _TENANT = sa.text("INSERT INTO tenants (id) VALUES (:tenant) ON CONFLICT DO NOTHING")
+_LOCK = sa.text("SELECT id FROM tenants WHERE id = :tenant FOR NO KEY UPDATE")
+_IS_VALID = "(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))"
+_VALID = sa.text(f"SELECT count(*) FROM api_keys WHERE tenant = :tenant AND {_IS_VALID}")
 _INSERT = sa.text(
     f"""INSERT INTO api_keys (tenant, name, prefix, hash, scopes, expires_at)
     VALUES (:tenant, :name, :prefix, :hash, :scopes,
@@ -136,8 +146,10 @@ _INSERT = sa.text(
     RETURNING {_VIEW}"""
 )
 _LIST = sa.text(
-    f"""SELECT {_VIEW} FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant
-    ORDER BY id DESC LIMIT :limit"""
+    f"""SELECT {_VIEW} FROM (
+        SELECT *, {_IS_VALID} AS valid, row_number() OVER (PARTITION BY tenant ORDER BY {_IS_VALID} DESC, id DESC) AS n
+        FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant) k
+    WHERE n <= :limit ORDER BY valid DESC, id DESC"""
 )
 _REVOKE = sa.text(
     f"""UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.db import Database
 from shared.errors import InvalidRequest, NotFound
+from shared.keys import store
 from shared.keys.bootstrap import Bootstrapped, BootstrapRefused, bootstrap
 from shared.keys.rules import lifetime_s
 from shared.keys.sessions import begin_session, end_session, find_session, new_session_id
@@ -53,6 +54,23 @@ def test_the_secret_is_not_shown() -> None:
     """Neither a log line nor a traceback with the object in it gives the secret away."""
     key = new_key()
     assert key.secret not in repr(key)
+
+
+def test_no_valid_key_hides_behind_others(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list shows every key that still works, however many were made after it; more than it shows are not made."""
+    monkeypatch.setattr(store, "MOST_LISTED", 3)
+    first, _ = create_key(database, "acme", ["admin"], "hidden")
+    for _ in range(4):
+        made, _ = create_key(database, "acme", ["read"], "filler")
+        revoke_key(database, "acme", made.id)
+    assert list_keys(database, "acme")[0].id == first.id
+    for _ in range(2):
+        create_key(database, "acme", ["read"], "filler")
+    with pytest.raises(InvalidRequest, match="3 valid keys"):
+        create_key(database, "acme", ["read"], "one too many")
+    create_key(database, "other", ["read"], "another's")
+    assert [key.state for key in list_keys(database)] == ["active"] * 4
+    assert first.id in {key.id for key in list_keys(database, "acme")}
 
 
 def test_only_a_hash_is_stored(database: Database) -> None:
