@@ -20,7 +20,11 @@ from shared.settings import Settings
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+_FORWARDED = re.compile(
+    rb"forwarded|via|x-real-ip|x-forwarded(?:-.*)?|x-original-.*|x-envoy-.*"
+    rb"|(?:x|true|cf|fastly|x-cluster)-(?:connecting|client)-ip"
+)
+"""What proxies add; a client that writes one of them itself only loses what a direct one may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ def from_this_machine(scope: Scope) -> bool:
 
 def was_forwarded(scope: Scope) -> bool:
     """Tell whether a proxy says that it passed this request on."""
-    return any(name in _FORWARDED for name, _ in scope["headers"])
+    return any(_FORWARDED.fullmatch(name) for name, _ in scope["headers"])
 
 
 def is_loopback(name: str) -> bool:

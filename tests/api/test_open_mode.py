@@ -125,9 +125,24 @@ def test_the_own_page_may(common: httpx.Client) -> None:
         assert answer.status_code == 202, headers
 
 
-def test_a_proxy_in_front_is_told(common: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Port",
+        "X-Forwarded",
+        "X-Original-Host",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "Via",
+    ],
+)
+def test_a_proxy_in_front_is_told(common: httpx.Client, header: str) -> None:
     """A proxy on this machine makes everybody local, so an open service does not answer through one."""
-    problem(common.get("/v1/jobs", headers={"X-Forwarded-For": "203.0.113.9"}), 403, "forbidden")
+    problem(common.get("/v1/jobs", headers={header: "203.0.113.9"}), 403, "forbidden")
     problem(common.get("/v1/jobs", headers={"Forwarded": "for=203.0.113.9"}), 403, "forbidden")
 
 
