@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import IO, Any
@@ -31,7 +32,8 @@ COLUMNS = (
 )
 PAGE = 2000
 _BLOCK = 256 * 1024
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""What spreadsheets run: also after spaces that they skip, and in the full width of an East Asian keyboard."""
 
 ReadPage = Callable[[int, int], ResultPage]
 """Reads the page after a `seq`, with at most so many items."""
@@ -94,7 +96,7 @@ def safe_cell(cell: str | float | None) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return "'" + cell if cell.startswith(_FORMULA) else cell
+        return "'" + cell if _FORMULA.match(cell) else cell
     return repr(cell)
 
 

@@ -11,6 +11,7 @@ import httpx
 import orjson
 import pytest
 
+from api.exports import safe_cell
 from shared.blobs import Blobs
 from shared.db import Database
 from shared.lanes import view_key
@@ -166,6 +167,15 @@ def test_csv(api: httpx.Client, worker: FakeWorker) -> None:
     assert (rows[1]["prediction"], rows[1]["confidence"]) == ("7", "0.99812")
     assert rows[2]["reasons"] == "low_confidence"
     assert (rows[3]["error_code"], rows[3]["prediction"]) == ("undecodable_image", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["=1", "+1", "-1", "@A1", "\t=1", "\r=1", " =1", "\u00a0=1", "＝1", "＋1", "－1", "＠A1"]
+)
+def test_no_cell_is_a_formula(name: str) -> None:
+    """Neither spaces before it nor letters of full width make a spreadsheet run a name."""
+    assert safe_cell(name) == f"'{name}"
+    assert safe_cell("007 =1.png") == "007 =1.png"
 
 
 def test_xlsx_only_of_ended_jobs(api: httpx.Client, worker: FakeWorker) -> None:
