@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,17 @@ from typing import IO
 
 from inkqueue.models import JobState
 
+_COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(value: object) -> str:
+    """Return a text on one line that cannot command a terminal: names and answers are the words of strangers."""
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
+
 
 def note(text: str) -> None:
     """Print a line for people, which is no data, to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def print_json(document: object) -> None:
@@ -25,7 +33,7 @@ def print_json(document: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows: drawn on a terminal, else as tab-separated lines under a header."""
-    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    texts = [["" if value is None else printable(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in [list(columns), *texts]:
             print("\t".join(line))
@@ -45,7 +53,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one pair a line."""
-    known = [(name, str(value)) for name, value in facts if value not in (None, "")]
+    known = [(name, printable(value)) for name, value in facts if value not in (None, "")]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
         print(f"{name:<{width}}  {value}")

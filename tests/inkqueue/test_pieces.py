@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkqueue import RetryPolicy
+from inkqueue.cli.output import note, print_facts, print_table, printable
 from inkqueue.client.answers import retry_after_s
 from inkqueue.client.bodies import MultipartBody, Part
 from inkqueue.client.events import Event, EventParser
@@ -79,3 +80,19 @@ def test_patience_is_bounded(tries: int, waited: float, wish: float | None) -> N
 def test_retry_after_is_read_in_both_forms(text: str, seconds: float | None) -> None:
     """Seconds and dates are understood, nonsense is ignored."""
     assert retry_after_s(Reply(503, {"retry-after": text}, b"")) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "\x9b31m", "a\rb", "a\nb", "a\tb", "\x07", "\u202etxt.exe", "\u2028"]
+)
+def test_others_words_do_not_command_a_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A job's name, or what a receiver of webhooks answers, is shown as it is and never obeyed."""
+    print_facts([("text", text)])
+    print_table(["name"], [[text]])
+    note(text.replace("\n", "\t"))
+
+    told = capsys.readouterr()
+    assert told.out.count("\n") == 3
+    commands = {letter for letter in text if not letter.isprintable()}
+    assert not commands & set((told.out + told.err).replace("\n", ""))
+    assert printable("Zählung 7 – é") == "Zählung 7 – é"
