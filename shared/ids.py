@@ -9,8 +9,7 @@ from uuid import UUID
 from shared.errors import InvalidRequest, NotFound
 
 JOB_ID_PATTERN = "^job_[0-9a-f]{32}$"
-_JOB = re.compile(r"job_([0-9a-f]{32})")
-_DELIVERY = re.compile(r"whd_([0-9a-f]{32})")
+_HEX = re.compile(r"[0-9a-f]{32}")
 CURSOR_PATTERN = "^[A-Za-z0-9_-]{22}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
 
@@ -26,10 +25,7 @@ def parse_job_id(text: str) -> UUID:
     Raises:
         NotFound: it is none, so nothing is there.
     """
-    match = _JOB.fullmatch(text)
-    if match is None:
-        raise NotFound("There is no job with this id.")
-    return UUID(match[1])
+    return _parsed(text, "job_", "job")
 
 
 def delivery_id_text(delivery_id: UUID) -> str:
@@ -43,10 +39,21 @@ def parse_delivery_id(text: str) -> UUID:
     Raises:
         NotFound: it is none, so nothing is there.
     """
-    match = _DELIVERY.fullmatch(text)
-    if match is None:
-        raise NotFound("There is no delivery with this id.")
-    return UUID(match[1])
+    return _parsed(text, "whd_", "delivery")
+
+
+def key_id_text(key_id: UUID) -> str:
+    """Return how clients see the id of a key, which tells nothing of its secret."""
+    return f"key_{key_id.hex}"
+
+
+def parse_key_id(text: str) -> UUID:
+    """Read a key's id.
+
+    Raises:
+        NotFound: it is none, so nothing is there.
+    """
+    return _parsed(text, "key_", "key")
 
 
 def cursor_text(last_id: UUID) -> str:
@@ -63,3 +70,10 @@ def parse_cursor(text: str) -> UUID:
     if not _CURSOR.fullmatch(text):
         raise InvalidRequest(errors=[{"loc": "query.cursor", "msg": "is no cursor of this service"}])
     return UUID(bytes=base64.urlsafe_b64decode(text + "=="))
+
+
+def _parsed(text: str, prefix: str, thing: str) -> UUID:
+    number = text.removeprefix(prefix)
+    if number == text or not _HEX.fullmatch(number):
+        raise NotFound(f"There is no {thing} with this id.")
+    return UUID(number)

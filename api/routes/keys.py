@@ -16,9 +16,10 @@ from api.schemas import Schema
 from api.services import Parts
 from api.strict import StrictRoute
 from shared.errors import Forbidden
+from shared.ids import parse_key_id
 from shared.keys.rules import LONGEST_LIFE_S, LONGEST_NAME
 from shared.keys.store import create_key, list_keys, revoke_key
-from shared.keys.view import key_document, parse_key_id
+from shared.keys.view import key_document
 
 router = APIRouter(tags=["keys"], route_class=StrictRoute)
 

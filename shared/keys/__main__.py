@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import Database
 from shared.errors import InkqueueError, InvalidRequest, NotFound, Unavailable
+from shared.ids import parse_key_id
 from shared.keys.rules import lifetime_s
 from shared.keys.store import KeyView, create_key, key_of_prefix, list_keys, revoke_key
 from shared.keys.text import new_key
-from shared.keys.view import key_document, parse_key_id
+from shared.keys.view import key_document
 from shared.settings import Settings, get_settings
 
 Request = Mapping[str, Any]

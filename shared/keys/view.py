@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-from shared.errors import NotFound
+from shared.ids import key_id_text
 from shared.keys.store import KeyView
-
-_ID = re.compile(r"key_([0-9a-f]{32})", re.ASCII)
 
 
 def key_document(key: KeyView) -> dict[str, Any]:
     """Return a key without its secret."""
     return {
-        "id": f"key_{key.id.hex}",
+        "id": key_id_text(key.id),
         "prefix": key.prefix,
         "name": key.name,
         "tenant": key.tenant,
@@ -27,18 +23,6 @@ def key_document(key: KeyView) -> dict[str, Any]:
         "last_used_at": _time(key.last_used_at),
         "revoked_at": _time(key.revoked_at),
     }
-
-
-def parse_key_id(text: str) -> UUID:
-    """Read a key's id, `key_…`.
-
-    Raises:
-        NotFound: it is none, so nothing is there.
-    """
-    match = _ID.fullmatch(text)
-    if match is None:
-        raise NotFound("There is no key with this id.")
-    return UUID(match[1])
 
 
 def _time(at: datetime | None) -> str | None:

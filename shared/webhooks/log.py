@@ -13,8 +13,6 @@ from shared.db import Database
 from shared.errors import NotFound, NothingToRetry
 from shared.webhooks.bodies import TEST_EVENT, test_body
 
-STATES = ("pending", "delivered", "failed", "canceled")
-
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
