@@ -154,7 +154,7 @@ def end(db: Database, count: int, rate: float) -> float:
 def cpu_s(process: psutil.Process) -> float:
     """Return the seconds of processor that a process has used."""
     times = process.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def submit(db: Database, url: str) -> UUID:

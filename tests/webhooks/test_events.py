@@ -253,10 +253,11 @@ def test_claims_and_listings_never_scan_the_whole_table(database: Database) -> N
 def plan(db: Database, statement: str, bound: bool = False) -> str:
     """Return Postgres' plan of a statement."""
     explained = sa.text(f"EXPLAIN {statement}")
-    numbers = {"worker": "w", "lease": 60, "most": 100, "free": 32, "after_tenant": "", "after_host": ""}
+    numbers = {"worker": "w", "lease": 60, "most": 100, "after_tenant": "", "after_host": ""}
+    numbers |= {"free_all": 64, "free_first": 48, "free_again": 16}
     if bound:
         explained = explained.bindparams(*queue._CLAIM._bindparams.values())
-        numbers |= {"tenants": [], "hosts": [], "numbers": [], "held": []}
+        numbers |= {name: [] for name in ("tenants", "hosts", "alls", "firsts", "agains", "held")}
     with db.transaction() as connection:
         return "\n".join(connection.execute(explained, numbers if bound else {}).scalars())
 

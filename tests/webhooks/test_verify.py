@@ -33,7 +33,7 @@ def headers(
 ) -> dict[str, str]:
     """Return the headers that the sender makes."""
     return {
-        "webhook-id": id,
+        "webhook-id": message,
         "webhook-timestamp": str(at),
         "webhook-signature": signatures(keys, message, at, body),
     }
