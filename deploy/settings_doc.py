@@ -53,7 +53,8 @@ _EXAMPLE_HEAD = """\
 # --- docker compose only
 # Password of the database that docker compose starts: letters and digits. Change it before the first start.
 POSTGRES_PASSWORD=inkqueue
-# Address and port on this machine that the API is published on. Only loopback, unless you have made keys.
+# Address and port on this machine that the API is published on. For another than loopback give the first key
+# (INKQUEUE_BOOTSTRAP_KEY below), without which the API does not start there.
 INKQUEUE_PUBLISH=127.0.0.1:8000
 # Credentials of the bucket, when INKQUEUE_STORAGE_URL is s3://… (deploy/s3.env shows a whole set).
 # AWS_ACCESS_KEY_ID=
