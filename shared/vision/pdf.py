@@ -16,12 +16,15 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from shared.errors import EncryptedItem, ItemError, TooManyPages, UndecodableImage
+from shared.vision.pillow import header_size
 from shared.vision.signature import DecodedImage, Pixels, check_size
 
 RENDER_DPI = 200
 RENDER_MAX_SIDE = 4000
 _COVERS = 0.9
 """Share of the page that a single image must cover to count as the scan of it."""
+_OWN_SIZE = {"DCTDecode", "JPXDecode"}
+"""Ways to pack an image that keep its size within."""
 _LOCK = threading.Lock()
 
 
@@ -51,6 +54,7 @@ def decode(data: bytes, *, page: int, max_pixels: int) -> DecodedImage:
             raise UndecodableImage(f"The PDF has no page {page}.")
         sheet = document[page - 1]
         try:
+            _check_images(sheet, max_pixels)
             pixels = _scan(sheet, max_pixels)
             if pixels is None:
                 pixels = _render(sheet, max_pixels)
@@ -79,13 +83,27 @@ def _opened(data: bytes) -> Iterator[pdfium.PdfDocument]:
             document.close()
 
 
+def _check_images(page: pdfium.PdfPage, max_pixels: int) -> None:
+    """Refuse a page with an image that is too large by what the page says or by what its file says itself.
+
+    PDFium makes a JPEG's bitmap as large as the JPEG says, whatever stands in the PDF.
+    """
+    for item in page.get_objects(max_depth=8):
+        if item.type == raw.FPDF_PAGEOBJ_IMAGE:
+            width, height = item.get_px_size()
+            check_size(width, height, max_pixels)
+            told = None
+            if set(item.get_filters()) & _OWN_SIZE:
+                told = header_size(bytes(item.get_data(decode_simple=True)))
+            if told is not None:
+                check_size(told[0], told[1], max_pixels)
+
+
 def _scan(page: pdfium.PdfPage, max_pixels: int) -> Pixels | None:
     """Return the one image that makes up the page, upright, or None where the page is anything else."""
     found: pdfium.PdfImage | None = None
     for item in page.get_objects(max_depth=8):
         if item.type == raw.FPDF_PAGEOBJ_IMAGE:
-            width, height = item.get_px_size()
-            check_size(width, height, max_pixels)
             if found is not None:
                 return None
             found = item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,15 @@ def decode(data: bytes, kind: str, *, page: int = 1, max_pixels: int) -> Decoded
         raise
     except Exception as error:  # Pillow's plugins raise whatever their parsing stumbles over
         raise UndecodableImage from error
+
+
+def header_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height as a file's own header tells them, without decoding; None where it cannot be read."""
+    with warnings.catch_warnings(), suppress(Exception):  # Pillow's plugins raise whatever they stumble over
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size
+    return None
 
 
 def _readable(kind: str) -> bool:

@@ -7,11 +7,13 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from shared.errors import Internal, UndecodableImage
+from shared.errors import ImageTooLarge, Internal, UndecodableImage
 from shared.logs import configure_logs
 from shared.manifest import RECORD, Outcome, pack, read_all
 from shared.vision import count_pages, decode
+from tests.shared.pictures import encode
 
 
 @pytest.mark.parametrize("count", [2**59, 2**62, 2**63, 2**64 - 1])
@@ -22,6 +24,17 @@ def test_a_bigtiff_with_more_tags_than_an_index_can_count_is_undecodable(count: 
         count_pages(data, max_pages=10)
     with pytest.raises(UndecodableImage):
         decode(data, page=1, max_pixels=1000)
+
+
+def test_a_jpeg_in_a_pdf_is_as_large_as_it_says_itself() -> None:
+    """PDFium's bitmap follows the JPEG's header, so a small size in the PDF around it helps nobody."""
+    data = bytearray(encode(Image.new("L", (40, 50), 255), "PDF"))
+    frame = data.index(b"\xff\xc0")
+    assert struct.unpack_from(">HH", data, frame + 5) == (50, 40)
+    struct.pack_into(">HH", data, frame + 5, 12_000, 12_000)
+
+    with pytest.raises(ImageTooLarge, match="12000 × 12000"):
+        decode(bytes(data), page=1, max_pixels=100_000_000)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SKIPPED])
