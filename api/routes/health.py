@@ -30,7 +30,8 @@ async def healthz() -> Response:
     "/readyz",
     response_model=Ready,
     summary="Can work be done?",
-    responses={
+    responses=problems(401, 403)  # only of a key that is shown and not valid, or under a strange name
+    | {
         503: {
             "description": "Not now; a problem document with `checks`.",
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
