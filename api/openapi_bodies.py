@@ -93,7 +93,9 @@ def _submission(most_images: int | None, without: frozenset[str] = frozenset()) 
 
 
 def _form(most: dict[str, int], without: frozenset[str]) -> dict[str, Any]:
-    files = {"type": "array", "items": _BINARY, "minItems": 1, "description": "`file` is another name."}
+    # an empty file fails as an item; where the one image is all there is, it is refused
+    one = _BINARY if most else {name: value for name, value in _BINARY.items() if name != "minLength"}
+    files = {"type": "array", "items": one, "minItems": 1, "description": "`file` is another name."}
     return {
         "type": "object",
         "properties": {"files": files | most, **_fields(without)},
