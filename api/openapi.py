@@ -90,7 +90,8 @@ def _complete(operation: dict[str, Any], scope: str | None, *, has_body: bool, h
         operation["security"] = deepcopy(_KEYS)
         operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()
     elif "401" in responses:
-        operation["security"] = [{}, *deepcopy(_KEYS)]  # a key is not asked for; one that is shown is looked at
+        # a key is not asked for; one that is shown is looked at
+        operation["security"] = [{}, *deepcopy(_KEYS)]
     for status in _everywhere(scope, has_body, has_id):
         responses.setdefault(str(status), {"description": _WORDS[status]})
     for status, response in responses.items():
