@@ -24,6 +24,7 @@ from tests.api.conftest import serving
 from tests.api.files import problem
 from tests.api.keyed import bearer, key_for
 from tests.api.test_outages import own_redis
+from tests.services import wait_for
 
 WINDOW_S = 600
 """Long, so that no window ends within a test."""
@@ -219,10 +220,11 @@ def test_without_redis_each_process_counts_alone_and_soon(
         assert slow[-3] < 1
         if how == signal.SIGSTOP:
             os.kill(process.pid, signal.SIGCONT)
-            time.sleep(2.1)
-            api.get("/v1/jobs", headers=bearer(admin))
-            answer = api.get("/v1/jobs", headers=bearer(admin))
-            assert answer.status_code == 200, "the count of all processes holds again"
+            wait_for(
+                lambda: api.get("/v1/jobs", headers=bearer(admin)).status_code == 200,
+                "the count of all processes to hold again",
+                10,
+            )
 
 
 async def asked(counters: Ahead, policy: Policy, count: int, identity: str = "key:a") -> int:
