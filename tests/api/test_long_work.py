@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from api import exports
@@ -79,6 +79,12 @@ def test_long_work_leaves_the_api_quick(
         assert {answer.result().status_code for answer in asked} == {status}
 
 
+def connections(port: int | None) -> int:
+    """Return how many connections of this process to a port stand."""
+    mine = psutil.Process().net_connections("tcp")
+    return sum(c.status == psutil.CONN_ESTABLISHED and c.raddr and c.raddr.port == port for c in mine)
+
+
 def test_waiting_for_pictures_leaves_the_api_quick(settings: Settings, worker: FakeWorker) -> None:
     """More callers than there are threads wait for pictures that no worker draws, and hold none of the threads."""
     with serving(settings) as api:
@@ -87,7 +93,7 @@ def test_waiting_for_pictures_leaves_the_api_quick(settings: Settings, worker: F
         url = f"{api.base_url}/v1/jobs/{job['id']}/items/0/image?view=model"
         with ThreadPoolExecutor(80) as pool:
             waiting = [pool.submit(httpx.get, url, timeout=30) for _ in range(80)]
-            time.sleep(1)
+            wait_for(lambda: connections(api.base_url.port) >= 80, "all of them to be connected")
             quick = [api.get(f"/v1/jobs/{job['id']}").elapsed.total_seconds() for _ in range(5)]
             codes = {one.result().status_code for one in waiting}
     assert min(quick) < 1
