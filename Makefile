@@ -4,6 +4,8 @@ VENV     ?= .venv
 DEV_VENV ?= .venv-dev
 PYTHON   ?=
 PIP_ARGS ?=
+# every process of the suite has a PostgreSQL and a Redis of its own, and waits for them half of the time
+PROCESSES ?= 2
 
 BIN     = $(VENV)/bin
 DEV_BIN = $(DEV_VENV)/bin
@@ -23,8 +25,8 @@ help:  ## list the targets
 run: $(VENV)/.installed  ## start everything, read the sample images, serve until Ctrl-C (PORT= INKQUEUE_HOME= WORKERS=)
 	@exec env $(UP_ENV) $(BIN)/inkqueue up --sample --stop-with-parent
 
-test: $(DEV_VENV)/.installed  ## run the whole suite (ARGS= for pytest)
-	@exec $(DEV_BIN)/python -m pytest $(ARGS)
+test: $(DEV_VENV)/.installed  ## run the whole suite (PROCESSES= ARGS= for pytest)
+	@exec $(DEV_BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 check: $(DEV_VENV)/.installed  ## format, lint, types, import contracts, migrations, documents
 	$(DEV_BIN)/ruff format --check .
