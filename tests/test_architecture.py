@@ -23,7 +23,7 @@ def errors(kind: type[InkqueueError] = InkqueueError) -> Iterator[type[InkqueueE
     """Yield the whole tree of errors."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == "shared.errors":
+        if child.__module__.startswith("shared.errors"):
             yield from errors(child)
 
 
