@@ -42,6 +42,7 @@ jobs = sa.Table(
     count("accepted"),
     count("review"),
     count("reviewed"),
+    count("review_done"),
     sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     sa.Column("parent_id", pg.UUID),
@@ -84,6 +85,16 @@ jobs = sa.Table(
         "status IN ('validating', 'queued', 'running', 'canceling')"
         " OR (finished_at IS NOT NULL AND succeeded + failed + skipped + canceled + expired = total)",
         name="terminal_is_complete",
+    ),
+    sa.CheckConstraint(
+        "status IN ('validating', 'queued', 'running', 'canceling')"
+        " OR status = CASE WHEN canceled > 0 THEN 'canceled' WHEN expired > 0 THEN 'expired'"
+        " WHEN failed = 0 THEN 'succeeded' WHEN succeeded > 0 THEN 'partially_succeeded' ELSE 'failed' END",
+        name="end_follows_counts",
+    ),
+    sa.CheckConstraint(
+        "finished_at IS NULL OR status NOT IN ('validating', 'queued', 'running', 'canceling')",
+        name="open_is_unfinished",
     ),
     sa.Index("jobs_listed", "tenant", "kind", "id", postgresql_where=sa.text("deleted_at IS NULL")),
     sa.Index(

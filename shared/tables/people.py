@@ -19,6 +19,9 @@ reviews = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("by_admin", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", AT, nullable=False, server_default=NOW),
+    sa.Column("key_id", pg.UUID),
+    sa.CheckConstraint("(value IS NULL) = (reason IS NOT NULL)", name="value_or_reason"),
+    sa.Index("reviews_tenant", "tenant", "job_id", "seq"),
 )
 
 templates = sa.Table(

@@ -31,6 +31,7 @@ chunks = sa.Table(
     sa.Column("claimed_at", AT),
     sa.Column("lease_until", AT),
     sa.Column("created_at", AT, nullable=False, server_default=NOW),
+    sa.Column("losses", sa.SmallInteger, nullable=False, server_default="0"),
     one_of("lane", "interactive", "bulk"),
     one_of("kind", "classify", "expand"),
     one_of("state", "pending", "leased", "done", "stopped"),
@@ -87,7 +88,8 @@ workers = sa.Table(
     sa.Column("metrics", pg.JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     sa.Column("started_at", AT, nullable=False, server_default=NOW),
     sa.Column("heartbeat_at", AT, nullable=False, server_default=NOW),
-    one_of("role", "worker", "steward"),
+    sa.Column("gauges", pg.JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    one_of("role", "worker", "steward", "api"),
 )
 
 metric_totals = sa.Table(
