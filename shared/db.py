@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import psycopg
@@ -28,8 +29,19 @@ _TIMEOUTS: dict[Role, tuple[int, int, int]] = {
 }
 _RETRIED = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
 _FULL = {"53100", "53200"}  # disk full, out of memory
+_READ_ONLY = "25006"
+_PASSING = {"08", "53", "57", "58"}  # connection, resources, operator, system: the classes of outages
 _TRIES = 6
 REST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections a process holds, and how many it may hold."""
+
+    in_use: int
+    idle: int
+    limit: int
 
 
 class Database:
@@ -133,6 +145,12 @@ class Database:
                 raise translated(error) from error
         raise AssertionError("unreachable")
 
+    def connections(self) -> Connections:
+        """Count the connections of this process; asks nobody."""
+        held = self.engine.pool
+        assert isinstance(held, pool.QueuePool)
+        return Connections(held.checkedout(), held.checkedin(), held.size())
+
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
@@ -170,7 +188,9 @@ def translated(error: Exception) -> Exception:
     if state in _FULL:
         return StorageFull("The database has no room left.")
     lost = isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
-    if lost or state[:2] in {"08", "57", "53"} or state in _RETRIED:
+    if state == _READ_ONLY:
+        return Unavailable("The database takes no changes at the moment.")
+    if lost or state[:2] in _PASSING or state in _RETRIED:
         return Unavailable("The database cannot be reached at the moment.")
     return error
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from shared.contracts import Claim, WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
+from shared.gauges import process_gauges
 from shared.jobs import claim as claims_of
 from shared.jobs import registry, sweep
 from shared.logs import get_logger
@@ -53,7 +54,8 @@ class Heartbeat:
         models: Models,
         give_up: Callable[[], None] | None = None,
     ) -> None:
-        self._db, self._settings, self._info = db, settings, info
+        self._db, self._settings = db, settings
+        self._presence = registry.Presence(db, info)
         self._metrics, self._hints = metrics, hints
         self._lanes, self._models = lanes, models
         self._give_up = give_up or stop_parent
@@ -118,12 +120,12 @@ class Heartbeat:
         while True:
             try:
                 self.beat()
-                registry.beat(
-                    self._db,
-                    {**self._info, "models": list(self._models.served.references)},
+                self._presence.beat(
+                    models=list(self._models.served.references),
                     items=self._metrics.items,
                     images_per_s=self._metrics.images_per_s(),
                     metrics=self._metrics.samples(),
+                    gauges=self._gauges(),
                 )
                 self._check_consumer()
             except InkqueueError as error:
@@ -134,6 +136,14 @@ class Heartbeat:
                 log.exception("heartbeat_broken")
             if self._stop.wait(self._settings.heartbeat_s):
                 return
+
+    def _gauges(self) -> dict[str, float]:
+        """Return what stands now: memory, connections, chunks in hand."""
+        return {
+            **process_gauges(self._db),
+            "inkqueue_worker_chunks_held": float(len(self._held)),
+            "inkqueue_worker_images_per_second": self._metrics.images_per_s(),
+        }
 
     def _check_consumer(self) -> None:
         """Give up when work has waited for long, tickets are there, and this idle process gets none."""

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shared.samples import Samples
+
 STAGES = ("read", "decode", "infer", "commit")
-_SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _JOB_SECONDS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0)
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics:
-    """Thread-safe counters and histograms, each sample under its Prometheus name."""
+class Metrics(Samples):
+    """What a worker counts."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._samples: dict[str, float] = {}
+        super().__init__()
         self._began = time.monotonic()
         self.items = 0
         self._recent: list[tuple[float, int]] = []
-
-    def add(self, name: str, value: float = 1.0) -> None:
-        """Raise a counter."""
-        with self._lock:
-            self._samples[name] = self._samples.get(name, 0.0) + value
 
     def count_items(self, by_status: dict[str, int]) -> None:
         """Count finished items."""
@@ -39,11 +33,11 @@ class Metrics:
 
     def batch(self, size: int) -> None:
         """Observe the size of one batch of the network."""
-        self._observe("inkqueue_batch_size", "", float(size), _SIZES)
+        self.observe("inkqueue_batch_size", "", float(size), _SIZES)
 
     def job(self, seconds: float) -> None:
         """Observe how long a job took from its submission to its end."""
-        self._observe("inkqueue_job_seconds", "", seconds, _JOB_SECONDS)
+        self.observe("inkqueue_job_seconds", "", seconds, _JOB_SECONDS)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -52,7 +46,7 @@ class Metrics:
         try:
             yield
         finally:
-            self._observe("inkqueue_stage_seconds", f'stage="{name}"', time.monotonic() - began, _SECONDS)
+            self.observe("inkqueue_stage_seconds", f'stage="{name}"', time.monotonic() - began)
 
     def images_per_s(self, window_s: float = 10.0) -> float:
         """Return the throughput of the last seconds."""
@@ -60,20 +54,3 @@ class Metrics:
         with self._lock:
             self._recent = [(at, n) for at, n in self._recent if at > now - window_s]
             return sum(n for _, n in self._recent) / window_s
-
-    def samples(self) -> dict[str, float]:
-        """Return a copy of all samples."""
-        with self._lock:
-            return dict(self._samples)
-
-    def _observe(self, name: str, labels: str, value: float, bounds: tuple[float, ...]) -> None:
-        """Put one value into a histogram: its cumulative buckets, sum and count."""
-        plain = f"{{{labels}}}" if labels else ""
-        lead = f"{labels}," if labels else ""
-        with self._lock:
-            for bound in (*bounds, float("inf")):
-                text = "+Inf" if bound == float("inf") else f"{bound:g}"
-                key = f'{name}_bucket{{{lead}le="{text}"}}'
-                self._samples[key] = self._samples.get(key, 0.0) + (value <= bound)
-            for key, more in ((f"{name}_sum{plain}", value), (f"{name}_count{plain}", 1.0)):
-                self._samples[key] = self._samples.get(key, 0.0) + more

@@ -24,6 +24,7 @@ from shared.catalogue import Catalogue
 from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
+from shared.gauges import process_gauges
 from shared.jobs import crash, registry, stop, sweep
 from shared.logs import configure_logs, get_logger
 from shared.outbound import OutboundPolicy
@@ -31,6 +32,7 @@ from shared.settings import Settings, get_settings
 from shared.status import Lane, StopReason
 from shared.webhooks.log import forget_deliveries
 from shared.webhooks.secrets import forget_secrets
+from worker.duties import DutyLog
 from worker.webhooks.files import more_files
 from worker.webhooks.lines import Lines
 from worker.webhooks.sender import Sender
@@ -59,6 +61,14 @@ class Steward:
     def __init__(self, settings: Settings, db: Database, blobs: Blobs, client: redis.Redis) -> None:
         self.settings, self.db, self.blobs, self.client = settings, db, blobs, client
         self.id = f"{socket.gethostname()}:{os.getpid()}:steward:{random.getrandbits(32):08x}"
+        self.log = DutyLog()
+        info: WorkerInfo = {
+            "id": self.id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "role": "steward",
+        }
+        self.presence = registry.Presence(db, info)
 
     def duties(self) -> list[Duty]:
         """Return all duties with their rhythm."""
@@ -121,18 +131,13 @@ class Steward:
 
     def beat(self) -> None:
         """Show that this steward lives, and forget processes that are gone."""
-        info: WorkerInfo = {
-            "id": self.id,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "role": "steward",
-        }
-        registry.beat(self.db, info)
+        gauges = self.log.gauges() | process_gauges(self.db)
+        self.presence.beat(metrics=self.log.samples(), gauges=gauges)
         registry.forget_gone(self.db, gone_s=METRICS_KEPT_S)
 
     def sign_off(self) -> None:
         """Forget this steward."""
-        registry.leave(self.db, self.id)
+        self.presence.leave()
 
     def collect(self) -> None:
         """Remove uploads that were given up, objects that nothing refers to, and old idempotency keys."""
@@ -199,15 +204,19 @@ class Steward:
             log.debug("hint_failed")
 
 
-async def keep(duty: Duty, stopping: asyncio.Event) -> None:
+async def keep(duty: Duty, stopping: asyncio.Event, done: DutyLog | None = None) -> None:
     """Do one duty in its rhythm until the steward stops; an outage is logged and outlived."""
+    done = done or DutyLog()
     while not stopping.is_set():
         began = time.monotonic()
         try:
             await asyncio.to_thread(duty.work)
+            done.succeeded(duty.name)
         except InkqueueError as error:
+            done.failed(duty.name)
             log.warning("duty_failed", duty=duty.name, reason=error.detail)
         except Exception:  # one duty's defect must not stop the others
+            done.failed(duty.name)
             log.exception("duty_broken", duty=duty.name)
         pause = duty.every_s * random.uniform(0.9, 1.1) - (time.monotonic() - began)
         try:
@@ -222,7 +231,7 @@ async def run(steward: Steward, stopping: asyncio.Event | None = None, sender: S
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    work = [keep(duty, stopping) for duty in steward.duties()]
+    work = [keep(duty, stopping, steward.log) for duty in steward.duties()]
     await asyncio.gather(*work, *([sender.run(stopping)] if sender else []))
     steward.sign_off()
 
