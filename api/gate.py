@@ -37,7 +37,7 @@ LOCAL = frozenset({"/metrics", "/readyz"})
 FORMS = frozenset({"/jobs", "/sign-out"})
 """Routes that compare the token of a form's field themselves."""
 AGAIN_S = 4.0
-_PAGE = re.compile(r"/|/jobs(?:/[^/]*)?|/sign-out")
+_PAGE = re.compile(r"/|/jobs(?:/[^/]*(?:/[a-z]+)?)?|/(?:try|models|system|tour)(?:/[^/]*)?|/sign-out")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPERATOR = Caller(scopes=frozenset({"read"}))
 

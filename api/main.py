@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.staticfiles import StaticFiles
 
 from api import openapi, problems
+from api.assets import Assets
 from api.backlog import Backlog
 from api.gate import Gate
 from api.health import Probes
@@ -25,6 +24,7 @@ from api.outermost import Outermost
 from api.routes import (
     errors_page,
     events,
+    grid,
     health,
     items,
     jobs,
@@ -33,6 +33,7 @@ from api.routes import (
     pages,
     predict,
     results,
+    reviews,
     sign_in,
     submit,
     webhooks,
@@ -50,7 +51,6 @@ from shared.jobs.quotas import Quotas
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
 
-STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 BROKER_S = 1.0
 THREADS = 48
@@ -99,6 +99,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs,
         results,
         items,
+        grid,
+        reviews,
         events,
         predict,
         models,
@@ -110,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         errors_page,
     ):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Assets(), name="static")
     app.add_middleware(Gate)
     app.add_middleware(Outermost, settings=chosen)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from api import pages
 from api.accept import prefers
@@ -35,6 +35,7 @@ STATUS: dict[str, int] = {
     "request_timeout": 408,
     "job_active": 409,
     "nothing_to_retry": 409,
+    "not_reviewable": 409,
     "gone": 410,
     "payload_too_large": 413,
     "too_many_items": 413,
@@ -117,8 +118,7 @@ def answer(request: Request, error: InkqueueError, headers: Mapping[str, str] | 
         more.setdefault("WWW-Authenticate", 'Bearer realm="inkqueue"')
     body = document(error, request.url.path, request_id_of(request))
     if wants_page(request):
-        more["Content-Security-Policy"] = pages.POLICY
-        return HTMLResponse(pages.problem(body), body["status"], more)
+        return pages.page("problem.html", pages.known_caller(request), body["status"], more, problem=body)
     return Response(orjson.dumps(body), body["status"], more, MEDIA_TYPE)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from api import pages
-from api.errors_page import errors_page
+from api.errors_page import errors_body
 from api.problems import TYPES
 from api.strict import StrictRoute
 
@@ -14,6 +14,6 @@ router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
 
 @router.get(TYPES)
-def errors() -> Response:
+def errors(request: Request) -> Response:
     """Show the page."""
-    return HTMLResponse(errors_page(), headers={"Content-Security-Policy": pages.POLICY})
+    return pages.page("errors.html", pages.known_caller(request), body=errors_body())

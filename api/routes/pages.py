@@ -1,8 +1,9 @@
-"""Pages for people: the landing page, one job, the API reference."""
+"""Pages for people: submit, try, the list of jobs, one job, the API reference."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -11,7 +12,7 @@ from api import pages
 from api.auth import Reader, Submitter, check_form
 from api.problems import request_id_of
 from api.routes.submit import receive
-from api.services import Caller, Parts
+from api.services import Caller, Parts, Services
 from api.strict import StrictRoute
 from api.submission import Circumstances
 from shared.documents import job_document
@@ -20,25 +21,20 @@ from shared.jobs.read import JobFilter, get_job, list_jobs
 
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
-LATEST = 50
+LATEST = 5
+PAGE = 25
 
 
-def _html(text: str, status: int = 200, policy: str = pages.POLICY) -> HTMLResponse:
-    # with no referrer at all a browser would hide the origin of our own forms as well
-    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
-    return HTMLResponse(text, status, headers)
-
-
-def _token(caller: Caller) -> str | None:
-    return caller.signed_in.csrf if caller.signed_in is not None else None
+def latest(parts: Services, caller: Caller, limit: int) -> list[dict[str, Any]]:
+    """Return the documents of the newest jobs."""
+    jobs = list_jobs(parts.db, caller.tenant, JobFilter(), limit)
+    return [job_document(job, parts.catalogue) for job in jobs]
 
 
 @router.get("/")
 def home(parts: Parts, caller: Reader) -> Response:
-    """Show the latest jobs and a form."""
-    jobs = list_jobs(parts.db, caller.tenant, JobFilter(), LATEST)
-    documents = [job_document(job, parts.catalogue) for job in jobs]
-    return _html(pages.home(documents, _token(caller)))
+    """Show the form and the latest jobs."""
+    return pages.page("home.html", caller, here="/", jobs=latest(parts, caller, LATEST))
 
 
 @router.post("/jobs")
@@ -49,14 +45,21 @@ async def submit(request: Request, parts: Parts, caller: Submitter) -> Response:
     return RedirectResponse(f"/jobs/{job_id_text(made.job_id)}", 303)
 
 
+@router.get("/jobs")
+def jobs(parts: Parts, caller: Reader) -> Response:
+    """Show the list of jobs."""
+    return pages.page("jobs.html", caller, here="/jobs", jobs=latest(parts, caller, PAGE))
+
+
 @router.get("/jobs/{job_id}")
 def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     """Show a job's state."""
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
-    return _html(pages.job(job_document(job, parts.catalogue), job.terminal, _token(caller)))
+    document = job_document(job, parts.catalogue)
+    return pages.page("job.html", caller, here="/jobs", tab="", job=document, ended=job.terminal)
 
 
 @router.get("/docs")
 async def docs() -> Response:
     """Show the API reference."""
-    return _html(pages.DOCS, policy=pages.DOCS_POLICY)
+    return HTMLResponse(pages.DOCS, headers={"Content-Security-Policy": pages.DOCS_POLICY})

@@ -126,7 +126,5 @@ def _put_cookie(answer: Response, request: Request, parts: Services, value: str,
 
 
 def _page(back: str, problem: str = "", status: int = 200) -> HTMLResponse:
-    headers = {"Content-Security-Policy": pages.POLICY, "Referrer-Policy": "same-origin"}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return HTMLResponse(pages.sign_in(back, problem), status, headers)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return pages.page("sign_in.html", None, status, headers, back=back, problem=problem)

@@ -23,7 +23,7 @@ from tests.api.files import problem, submitted
 
 CONTRACT = {
     400: {"bad_request"}, 401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found"}, 405: {"method_not_allowed"},
-    406: {"not_acceptable"}, 408: {"request_timeout"}, 409: {"job_active", "nothing_to_retry"}, 410: {"gone"},
+    406: {"not_acceptable"}, 408: {"request_timeout"}, 409: {"job_active", "nothing_to_retry", "not_reviewable"}, 410: {"gone"},
     413: {"payload_too_large", "too_many_items"}, 415: {"unsupported_media_type"},
     422: {
         "invalid_request", "corrupt_archive", "encrypted_archive", "zip_bomb", "empty_submission", "unknown_model",
@@ -110,7 +110,7 @@ def test_an_insane_request_id_is_replaced(common: httpx.Client, given: str) -> N
 
 def test_every_answer_has_a_request_id(common: httpx.Client) -> None:
     """Pages, files and errors carry one too."""
-    for path in ("/", "/docs", "/openapi.json", "/static/plain.css", "/metrics", "/nowhere"):
+    for path in ("/", "/docs", "/openapi.json", "/static/css/page.css", "/metrics", "/nowhere"):
         assert common.get(path).headers["x-request-id"]
     assert "server" not in common.get("/healthz").headers
 
@@ -131,12 +131,13 @@ def test_the_reference_page_loads_nothing_from_elsewhere(common: httpx.Client) -
 
 @pytest.mark.parametrize("path", ["/", "/jobs/{id}"])
 def test_the_pages_load_nothing_from_elsewhere(common: httpx.Client, path: str) -> None:
-    """The plain pages have no script and no foreign address, and escape what users wrote."""
+    """The pages have scripts of ours alone and no foreign address, and escape what users wrote."""
     job = submitted(common, "1.png", name="<script>alert(1)</script>")
     page = common.get(path.format(id=job["id"]))
 
     assert page.status_code == 200
-    assert "<script" not in page.text
+    assert all(src.startswith("/static/") for src in re.findall(r'<script[^>]* src="([^"]+)"', page.text))
+    assert "<script>" not in page.text
     assert "&lt;script&gt;" in page.text
     assert not re.search(r'(?:src|href|action)="(?:https?:)?//', page.text)
 

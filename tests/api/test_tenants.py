@@ -49,6 +49,11 @@ ROUTES = {
     ("GET", "/v1/jobs/{job_id}/results"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/items/{seq}"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/items/{seq}/image"): FOREIGN,
+    ("PUT", "/v1/jobs/{job_id}/items/{seq}/reviews/{reviewer}"): FOREIGN,
+    ("DELETE", "/v1/jobs/{job_id}/items/{seq}/reviews/{reviewer}"): FOREIGN,
+    ("POST", "/v1/jobs/{job_id}/reviews"): FOREIGN,
+    ("GET", "/v1/jobs/{job_id}/reviews"): FOREIGN,
+    ("GET", "/v1/jobs/{job_id}/grid"): FOREIGN,
     ("POST", "/v1/predict"): OWN,
     ("GET", "/v1/models"): SHARED,
     ("GET", "/v1/models/{name}"): SHARED,
@@ -70,6 +75,7 @@ ROUTES = {
     ("POST", "/v1/webhooks/deliveries/{delivery_id}/redeliver"): FOREIGN,
     ("GET", "/metrics"): OPERATOR,
     ("GET", "/"): OWN,
+    ("GET", "/jobs"): OWN,
     ("POST", "/jobs"): OWN,
     ("GET", "/jobs/{job_id}"): FOREIGN,
     ("POST", "/sign-out"): OWN,
@@ -108,6 +114,10 @@ class World:
             body = {"files": {"files": ("b.zip", zipped("b.png", "c.png"))}}
         elif method == "POST" and path == "/v1/keys":
             body = {"json": {"name": "b", "scopes": ["read"]}}
+        elif method == "PUT" and path.endswith("/reviews/{reviewer}"):
+            body = {"json": {"value": "7"}}
+        elif method == "POST" and path.endswith("/reviews"):
+            body = {"json": {"reviewer": "b", "items": [{"seq": 0, "value": "7"}]}}
         elif method == "POST" and path == "/v1/webhooks/test":
             body = {"json": {"url": "https://8.8.8.8/hook"}}
         headers = {**who, "Accept": "application/json"}
@@ -135,6 +145,7 @@ def world(settings: Settings, database: Database) -> Iterator[World]:
             "delivery_id": delivery,
             "key_id": key_id,
             "seq": "0",
+            "reviewer": "anna",
             "name": "digits",
         }
         yield World(api, a, b, {**ids, "secret": secret})
@@ -185,6 +196,7 @@ def test_nothing_of_another_tenant_is_seen(world: World) -> None:
         "delivery_id": f"whd_{uuid.uuid4().hex}",
         "key_id": f"key_{uuid.uuid4().hex}",
         "seq": "0",
+        "reviewer": "anna",
         "name": "other",
     }
     for (method, path), kind in ROUTES.items():
