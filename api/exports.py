@@ -83,10 +83,10 @@ def cells(item: ItemView) -> list[str | int | float | None]:
         item.page,
         item.status,
         item.prediction,
-        item.prediction,
+        item.final_value,
         item.confidence,
         item.decision,
-        "|".join(item.reasons or ()),
+        "|".join(item.all_reasons),
         item.error_code,
     ]
 

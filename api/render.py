@@ -37,9 +37,9 @@ def item_document(item: ItemView) -> dict[str, Any]:
         document["probabilities"] = item.probabilities
     return document | {
         "decision": item.decision,
-        "reasons": item.reasons or [],
-        "reviews": [],
-        "final_value": item.prediction,
+        "reasons": item.all_reasons,
+        "reviews": item.reviews or [],
+        "final_value": item.final_value,
         "error": item_error(item),
         "width": item.width,
         "height": item.height,

@@ -91,6 +91,19 @@ class ItemProblem(Schema):
     retryable: bool
 
 
+class ReviewOfItem(Schema):
+    """What one reviewer says of an item."""
+
+    reviewer: str
+    field: str | None
+    value: str | None
+    reason: Literal["blank", "not_a_digit", "crossed_out"] | None
+    admin: bool = Field(
+        description="Given with scope `admin`: the latest such decides where reviewers disagree."
+    )
+    reviewed_at: datetime
+
+
 class Item(Schema):
     """One image or page and what was read."""
 
@@ -107,8 +120,10 @@ class Item(Schema):
     )
     decision: Literal["accept", "review"] | None
     reasons: list[str]
-    reviews: list[dict[str, Any]]
-    final_value: str | None
+    reviews: list[ReviewOfItem]
+    final_value: str | None = Field(
+        description="The reviewers' value where they agree, else the latest of an admin, else the prediction."
+    )
     error: ItemProblem | None
     width: int | None
     height: int | None

@@ -97,6 +97,12 @@ class NothingToRetry(ApiError):
     code = "nothing_to_retry"
 
 
+class NotReviewable(ApiError):
+    """A person could see nothing of this item."""
+
+    code = "not_reviewable"
+
+
 class PayloadTooLarge(ApiError):
     """The upload is over the limit."""
 

@@ -84,6 +84,16 @@ def results(
     reviewed: Annotated[bool | None, Query()] = None,
     max_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     prediction: Annotated[Text | None, Query(max_length=200)] = None,
+    not_reviewed_by: Annotated[
+        Text | None,
+        Query(
+            max_length=64,
+            description="What this reviewer has not reviewed; others' reviews are left out of the answer.",
+        ),
+    ] = None,
+    disagreed: Annotated[
+        bool | None, Query(description="Reviewers disagree and no admin has decided.")
+    ] = None,
 ) -> Response:
     """Return results in the order of `seq`, gap-free from 0, also while the job runs.
 
@@ -96,6 +106,8 @@ def results(
         reviewed=reviewed,
         max_confidence=max_confidence,
         prediction=prediction,
+        not_reviewed_by=not_reviewed_by,
+        disagreed=disagreed,
     )
     chosen = form or negotiate(accept, _OFFERED)
 

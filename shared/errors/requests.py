@@ -92,6 +92,14 @@ class NothingToRetry(InkqueueError):
     default = "No item of this job failed, was canceled or expired."
 
 
+class NotReviewable(InkqueueError):
+    """A person could see nothing of this item."""
+
+    code = "not_reviewable"
+    title = "Not reviewable"
+    default = "There is nothing to see of this item."
+
+
 class UnsupportedMediaType(InkqueueError):
     """The content type is none that can be submitted."""
 

@@ -12,6 +12,9 @@ from sqlalchemy.dialects import postgresql as pg
 
 from shared.db import Database
 from shared.errors import Gone, NotFound
+from shared.reviews.outcome import DISAGREED, TOLD
+
+REVIEWERS_DISAGREE = "reviewers_disagree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,35 @@ class ItemView:
     error_detail: str | None
     width: int | None
     height: int | None
+    reviews: list[dict[str, Any]] | None = None
+    agreed_value: str | None = None
+    disagreed: bool | None = None
+
+    @property
+    def final_value(self) -> str | None:
+        """Return what the reviewers agree on or an admin has decided, else what was read."""
+        return self.prediction if not self.reviews or self.disagreed else self.agreed_value
+
+    @property
+    def all_reasons(self) -> list[str]:
+        """Return why a person should look, whether reader or reviewers are in doubt."""
+        return [*(self.reasons or ()), *((REVIEWERS_DISAGREE,) if self.disagreed else ())]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """What a page is narrowed to."""
+    """What a page is narrowed to.
+
+    With `not_reviewed_by` the items come without anybody's review: a further reviewer is not to know the others'.
+    """
 
     statuses: Sequence[str] = ()
     decision: str | None = None
     reviewed: bool | None = None
     max_confidence: float | None = None
     prediction: str | None = None
+    not_reviewed_by: str | None = None
+    disagreed: bool | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything is narrowed at all."""
@@ -102,6 +123,13 @@ def read_item(db: Database, tenant: str, job_id: UUID, seq: int) -> ItemView:
     return ItemView(*row)
 
 
+def read_items(db: Database, tenant: str, job_id: UUID, seqs: Sequence[int]) -> list[ItemView]:
+    """Return those of these items that are finished, in the order of `seq`."""
+    with db.statement() as connection:
+        rows = connection.execute(_ITEMS, {"id": job_id, "tenant": tenant, "seqs": list(seqs)}).all()
+    return [ItemView(*row) for row in rows]
+
+
 def _values(wanted: ItemFilter) -> dict[str, Any]:
     """Return the bound values of a filter."""
     given: dict[str, Any] = {
@@ -110,6 +138,8 @@ def _values(wanted: ItemFilter) -> dict[str, Any]:
         "reviewed": wanted.reviewed,
         "max_confidence": wanted.max_confidence,
         "prediction": wanted.prediction,
+        "not_reviewed_by": wanted.not_reviewed_by,
+        "disagreed": wanted.disagreed,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -128,7 +158,8 @@ def _page_statement(wanted: ItemFilter) -> sa.TextClause:
             SELECT {_COLUMNS} FROM job, items i
             WHERE i.job_id = :id AND i.seq > :after AND i.seq < job.low AND NOT job.gone{conditions}
             ORDER BY i.seq LIMIT :limit)
-        SELECT job.terminal, job.gone, job.low, page.* FROM job LEFT JOIN page ON true ORDER BY page.seq"""
+        SELECT job.terminal, job.gone, job.low, page.*{_BLIND if wanted.not_reviewed_by is not None else _SEEING}
+        ORDER BY page.seq"""
     )
     if wanted.statuses:
         statement = statement.bindparams(sa.bindparam("statuses", type_=pg.ARRAY(sa.Text())))
@@ -143,8 +174,19 @@ _FILTERS = {
     "reviewed": """EXISTS (SELECT FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq) = :reviewed""",
     "max_confidence": "i.confidence <= CAST(:max_confidence AS real)",
     "prediction": "i.prediction = :prediction",
+    "not_reviewed_by": """NOT EXISTS (SELECT FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq
+        AND r.reviewer = :not_reviewed_by)""",
+    "disagreed": f"""(SELECT {DISAGREED} FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq HAVING count(*) > 0)
+        IS TRUE = :disagreed""",
 }
-_ITEM = sa.text(
-    f"""SELECT {_COLUMNS} FROM items i JOIN jobs j ON j.id = i.job_id
-    WHERE i.job_id = :id AND i.seq = :seq AND j.tenant = :tenant AND j.deleted_at IS NULL"""
+_BLIND = " FROM job LEFT JOIN page ON true"
+_SEEING = f""", told.reviews, told.final, told.disagreed FROM job LEFT JOIN page ON true LEFT JOIN (
+    SELECT r.seq, {TOLD} FROM reviews r WHERE r.job_id = :id AND r.seq IN (SELECT seq FROM page) GROUP BY r.seq) told
+    ON told.seq = page.seq"""
+_SINGLE = f"""SELECT {_COLUMNS}, told.* FROM items i JOIN jobs j ON j.id = i.job_id LEFT JOIN LATERAL (
+    SELECT {TOLD} FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq HAVING count(*) > 0) told ON true
+    WHERE i.job_id = :id AND j.tenant = :tenant AND j.deleted_at IS NULL"""
+_ITEM = sa.text(f"{_SINGLE} AND i.seq = :seq")
+_ITEMS = sa.text(f"{_SINGLE} AND i.seq = ANY (:seqs) ORDER BY i.seq").bindparams(
+    sa.bindparam("seqs", type_=pg.ARRAY(sa.Integer()))
 )
