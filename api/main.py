@@ -21,6 +21,7 @@ from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins, reach_of_others
 from api.outermost import Outermost
+from api.presence import Showing
 from api.routes import (
     errors_page,
     events,
@@ -42,9 +43,11 @@ from api.scopes import scopes_of
 from api.services import Services
 from api.submission import Submissions
 from api.tickets import Tickets
+from api.traffic import Traffic
 from api.waiters import Waiters
 from shared import lanes
 from shared.blobs import open_blobs
+from shared.blobs_counted import CountedBlobs
 from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.jobs.quotas import Quotas
@@ -73,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.services = services
         services.tickets.start()
         services.keyring.start()
+        services.showing.start()
         await services.waiters.start()
         try:
             yield
@@ -129,7 +133,8 @@ def build_services(settings: Settings) -> Services:
         quick=True,
         prepared=settings.prepared_statements,
     )
-    blobs = open_blobs(settings)
+    traffic = Traffic()
+    blobs = CountedBlobs(open_blobs(settings), traffic)
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     policy = OutboundPolicy.from_settings(settings)
@@ -157,11 +162,14 @@ def build_services(settings: Settings) -> Services:
             db, settings, closed=not settings.allow_open and reach_of_others(settings) is not None
         ),
         origins=Origins(settings),
+        traffic=traffic,
+        showing=Showing(db, traffic, quick_db),
     )
 
 
 def close_services(services: Services) -> None:
     """Let everything go."""
+    services.showing.close()
     services.tickets.close()
     services.probes.close()
     services.redis.close()

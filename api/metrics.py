@@ -3,102 +3,124 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from shared.db import Database
-from shared.jobs.workers import backlog_items, live_workers, metric_sums
-from shared.status import ItemStatus, Lane
+import redis
 
-WORKERS_GONE_S = 15.0
-_SUFFIX = re.compile(r"_(bucket|sum|count)$")
+from api.metric_families import FAMILIES, KNOWN, PARTS, family_of
+from shared.errors import InkqueueError
+from shared.jobs.observe import Process, depths, lines, processes
+from shared.jobs.workers import metric_sums
+from shared.lanes import waiting_tickets
+from shared.room import storage_room
+from shared.samples import label_value
+from shared.status import Lane
 
+if TYPE_CHECKING:
+    from api.services import Services
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A metric: its kind, its explanation, and samples that are there from the beginning."""
-
-    name: str
-    kind: str
-    help: str
-    zeros: tuple[str, ...] = ()
-
-
-FAMILIES = (
-    Family("inkqueue_backlog_items", "gauge", "Images waiting or in flight, by lane."),
-    Family("inkqueue_workers", "gauge", "Processes that are alive, by role."),
-    Family(
-        "inkqueue_items_total",
-        "counter",
-        "Items that ended, by how.",
-        tuple(f'inkqueue_items_total{{status="{status}"}}' for status in ItemStatus),
-    ),
-    Family(
-        "inkqueue_batch_size",
-        "histogram",
-        "Images in a batch of the network.",
-        ('inkqueue_batch_size_bucket{le="+Inf"}', "inkqueue_batch_size_sum", "inkqueue_batch_size_count"),
-    ),
-    Family("inkqueue_stage_seconds", "histogram", "Time of a stage of the pipeline, a batch."),
-    Family(
-        "inkqueue_job_seconds",
-        "histogram",
-        "Time from a job's submission to its end.",
-        ('inkqueue_job_seconds_bucket{le="+Inf"}', "inkqueue_job_seconds_sum", "inkqueue_job_seconds_count"),
-    ),
-    Family(
-        "inkqueue_webhook_attempts_total",
-        "counter",
-        "Attempts to deliver a webhook, by outcome.",
-        tuple(f'inkqueue_webhook_attempts_total{{outcome="{o}"}}' for o in ("delivered", "failed")),
-    ),
-    Family(
-        "inkqueue_leases_expired_total",
-        "counter",
-        "Chunks taken back from workers that fell silent.",
-        ("inkqueue_leases_expired_total",),
-    ),
-)
-_KNOWN = {family.name for family in FAMILIES}
+GONE_S = 15.0
+"""A process that is silent for longer is not counted as alive; its counters stay."""
+DUTY_AGE = "inkqueue_duty_age_seconds"
 
 
-def exposition(db: Database) -> str:
+def exposition(parts: Services, checks: Mapping[str, str]) -> str:
     """Read the metrics of every process and write them down.
 
-    Raises:
-        Unavailable: the database is away.
+    Without the database there are no counters: those of one process alone would look like a restart of all others.
+
+    Args:
+        checks: `ok` or what is wrong, a part, as just measured.
     """
+    samples: dict[str, float] = {
+        f'inkqueue_part_ok{{part="{part}"}}': float(checks.get(part) == "ok") for part in PARTS
+    }
+    whole = checks.get("database") == "ok"
+    try:
+        if whole:
+            samples |= _of_rows(parts)
+    except InkqueueError:
+        samples['inkqueue_part_ok{part="database"}'] = 0.0
+        whole = False
+    if checks.get("broker") == "ok":
+        samples |= _of_redis(parts.redis)
+    samples |= _of_disk(parts)
+    return "".join(_lines(samples, whole))
+
+
+def _of_rows(parts: Services) -> dict[str, float]:
+    """Read what the database knows; this process shows its own counters first."""
+    parts.showing.show()
+    db = parts.db
     samples = metric_sums(db)
-    backlog = backlog_items(db)
-    for lane in Lane:
-        samples[f'inkqueue_backlog_items{{lane="{lane}"}}'] = float(backlog.get(lane, 0))
-    roles = [worker.role for worker in live_workers(db, gone_s=WORKERS_GONE_S)]
-    for role in ("worker", "steward"):
-        samples[f'inkqueue_workers{{role="{role}"}}'] = float(roles.count(role))
-    return "".join(_lines(samples))
+    for line in lines(db):
+        items = f'inkqueue_backlog_items{{lane="{line.lane}"}}'
+        samples[items] = samples.get(items, 0.0) + float(line.items)
+        samples[f'inkqueue_chunks{{lane="{line.lane}",state="{line.state}"}}'] = float(line.chunks)
+        if line.state == "pending":
+            samples[f'inkqueue_oldest_claimable_seconds{{lane="{line.lane}"}}'] = line.oldest_s
+    deep = depths(db)
+    samples |= {f'inkqueue_jobs{{status="{status}"}}': float(n) for status, n in deep.jobs.items()}
+    samples["inkqueue_uploads"] = float(deep.uploads)
+    samples["inkqueue_webhooks_pending"] = float(deep.deliveries)
+    samples["inkqueue_database_bytes"] = float(deep.database_bytes)
+    return samples | _of_processes(processes(db))
 
 
-def _lines(samples: dict[str, float]) -> Iterable[str]:
-    """Write all families, the known ones first."""
-    by_family: dict[str, dict[str, float]] = {}
-    for family in FAMILIES:
-        by_family[family.name] = dict.fromkeys(family.zeros, 0.0)
+def _of_processes(found: Iterable[Process]) -> dict[str, float]:
+    """Label the gauges of each living process; of duties the latest counts, whoever did it."""
+    samples: dict[str, float] = {}
+    for process in found:
+        labels = f'role="{process.role}",process="{label_value(process.host)}:{process.pid}"'
+        for name, value in process.gauges.items():
+            if family_of(name) == DUTY_AGE:
+                age = float(value) + process.age_s
+                samples[name] = min(samples.get(name, age), age)
+            elif process.age_s < GONE_S:
+                samples[labelled(name, labels)] = float(value)
+        alive = f'inkqueue_workers{{role="{process.role}"}}'
+        samples[alive] = samples.get(alive, 0.0) + (process.age_s < GONE_S)
+    return samples
+
+
+def labelled(sample: str, labels: str) -> str:
+    """Put labels before those that a sample has."""
+    name, brace, rest = sample.partition("{")
+    return f"{name}{{{labels},{rest}" if brace else f"{name}{{{labels}}}"
+
+
+def _of_redis(client: redis.Redis) -> dict[str, float]:
+    """Count the tickets that wait; a Redis that fails now has none to tell."""
+    try:
+        return {f'inkqueue_tickets{{lane="{lane}"}}': float(waiting_tickets(client, lane)) for lane in Lane}
+    except redis.RedisError:
+        return {'inkqueue_part_ok{part="broker"}': 0.0}
+
+
+def _of_disk(parts: Services) -> dict[str, float]:
+    """Measure the room of a local storage."""
+    try:
+        room = storage_room(parts.settings)
+    except OSError:
+        return {}
+    if room is None:
+        return {}
+    return {"inkqueue_storage_free_bytes": float(room.free), "inkqueue_storage_size_bytes": float(room.size)}
+
+
+def _lines(samples: Mapping[str, float], whole: bool) -> Iterable[str]:
+    """Write all families, the known ones first, each with its samples in order."""
+    by_family: dict[str, dict[str, float]] = {
+        family.name: dict.fromkeys(family.zeros if whole else (), 0.0) for family in FAMILIES
+    }
     for sample, value in samples.items():
         by_family.setdefault(family_of(sample), {})[sample] = value
-    described = {family.name: family for family in FAMILIES}
     for name, members in by_family.items():
-        known = described.get(name)
-        if known:
-            yield f"# HELP {name} {known.help}\n# TYPE {name} {known.kind}\n"
+        if name in KNOWN:
+            yield f"# HELP {name} {KNOWN[name].help}\n# TYPE {name} {KNOWN[name].kind}\n"
         for sample in sorted(members, key=_order):
             yield f"{sample} {_number(members[sample])}\n"
-
-
-def family_of(sample: str) -> str:
-    """Return the metric that a sample belongs to: its name without labels and a histogram's suffix."""
-    name = sample.split("{", 1)[0]
-    base = _SUFFIX.sub("", name)
-    return base if base in _KNOWN else name
 
 
 def _order(sample: str) -> tuple[str, float, str]:

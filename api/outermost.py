@@ -16,6 +16,7 @@ from api.bodies import Body, has_body
 from api.headers import Cors, secure
 from api.limits import RateLimits, put_headers
 from api.problems import MEDIA_TYPE, document
+from api.traffic import Traffic
 from shared.errors import InkqueueError, Internal
 from shared.logs import get_logger
 from shared.settings import Settings
@@ -51,6 +52,9 @@ class Outermost:
         preflight = self._cors.is_preflight(scope, headers)
         answer = Answer(scope, send, self._settings, self._cors, headers.get("origin"), preflight)
         started = time.monotonic()
+        traffic = _traffic(scope)
+        if traffic is not None:
+            traffic.begin()
         try:
             if preflight:
                 await answer.empty(204)
@@ -63,12 +67,15 @@ class Outermost:
                 log.exception("request_crashed", method=scope["method"], path=scope["path"])
             await answer.last_resort(error if isinstance(error, InkqueueError) else Internal())
         finally:
+            took_s = time.monotonic() - started
+            if traffic is not None:
+                traffic.end(scope, answer.status, took_s)
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=answer.status,
-                ms=round((time.monotonic() - started) * 1000, 1),
+                ms=round(took_s * 1000, 1),
             )
 
 
@@ -141,6 +148,13 @@ class Answer:
         services = getattr(app.state, "services", None) if app is not None else None
         limits: RateLimits | None = getattr(services, "limits", None)
         return await limits.finish(self._scope, status) if limits is not None else None
+
+
+def _traffic(scope: Scope) -> Traffic | None:
+    """Return what counts the requests of this process; None before it has started."""
+    services = getattr(scope["app"].state, "services", None) if "app" in scope else None
+    found: Traffic | None = getattr(services, "traffic", None)
+    return found
 
 
 def _request_id(headers: Headers) -> str:

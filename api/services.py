@@ -16,8 +16,10 @@ from api.intake import Intake
 from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins
+from api.presence import Showing
 from api.submission import Submissions
 from api.tickets import Tickets
+from api.traffic import Traffic
 from api.waiters import Waiters
 from shared.blobs import Blobs
 from shared.catalogue import Catalogue
@@ -57,6 +59,8 @@ class Services:
     quotas: Quotas
     keyring: Keyring
     origins: Origins
+    traffic: Traffic
+    showing: Showing
 
 
 async def get_services(request: Request) -> Services:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from shared import lanes
 from shared.blobs import Blobs, open_blobs
+from shared.blobs_counted import CountedBlobs
 from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
@@ -22,6 +23,7 @@ from worker.heartbeat import Heartbeat
 from worker.hints import Hints
 from worker.metrics import Metrics
 from worker.models import Models, ModelWatch, fetch_models, load_models
+from worker.recycle import Growth, tell_pool
 
 log = get_logger(__name__)
 _current: Drainer | None = None
@@ -47,7 +49,10 @@ def start(queues: Sequence[str]) -> None:
     seen = fingerprint(settings.model_dirs)
     models = load_models(settings)
     _current = build(settings, models, [Lane(queue) for queue in queues])
+    _current.growth.look(list(models.served.references))
+    tell_pool(_current.growth)
     _current.heartbeat.start()
+    parent.board.enter(os.getpid())
     _watch = ModelWatch(settings, models, seen)
     _watch.start()
     served = list(models.served.references)
@@ -62,6 +67,7 @@ def stop() -> None:
     if _current is None:
         return
     drainer, _current = _current, None
+    parent.board.enter(0)
     drainer.heartbeat.close()
     try:
         claim.hand_back_all(drainer.db, drainer.worker)
@@ -89,5 +95,17 @@ def build(
         "engine": models.engine_name,
     }
     heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models)
-    store = blobs or open_blobs(settings)
-    return Drainer(settings, db, store, models, worker, heartbeat, hints, metrics, parent.is_stopping)
+    store = CountedBlobs(blobs or open_blobs(settings), metrics)
+    return Drainer(
+        settings,
+        db,
+        store,
+        models,
+        worker,
+        heartbeat,
+        hints,
+        metrics,
+        parent.is_stopping,
+        parent.board,
+        Growth(settings.recycle_bytes),
+    )

@@ -20,6 +20,7 @@ import redis
 
 from shared import lanes
 from shared.blobs import Blobs, open_blobs
+from shared.blobs_counted import CountedBlobs
 from shared.catalogue import Catalogue
 from shared.contracts import WorkerInfo
 from shared.db import Database
@@ -59,9 +60,10 @@ class Steward:
     """Holds what the duties need; each duty is one method."""
 
     def __init__(self, settings: Settings, db: Database, blobs: Blobs, client: redis.Redis) -> None:
-        self.settings, self.db, self.blobs, self.client = settings, db, blobs, client
+        self.settings, self.db, self.client = settings, db, client
         self.id = f"{socket.gethostname()}:{os.getpid()}:steward:{random.getrandbits(32):08x}"
         self.log = DutyLog()
+        self.blobs = CountedBlobs(blobs, self.log)
         info: WorkerInfo = {
             "id": self.id,
             "host": socket.gethostname(),

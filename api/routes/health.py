@@ -70,7 +70,8 @@ def health(parts: Parts) -> Response:
 async def metrics(parts: Parts, caller: Operator) -> Response:
     """Return metrics of the whole service as Prometheus text, version 0.0.4.
 
-    They tell of all tenants: a key of the tenant `default`, or the service's own machine.
+    They tell of all tenants: a key of the tenant `default`, or the service's own machine. While the database is away
+    only `inkqueue_part_ok` and what this process measures itself is given.
     """
-    text = await run_in_threadpool(exposition, parts.db)
+    text = await run_in_threadpool(exposition, parts, await parts.probes.measure())
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -30,7 +30,7 @@ class WorkerView:
 
 
 def live_workers(db: Database, *, gone_s: float) -> list[WorkerView]:
-    """Return the processes whose last heartbeat is younger than this, by the database's clock."""
+    """Return the workers and stewards whose last heartbeat is younger than this, by the database's clock."""
     with db.statement() as connection:
         return [WorkerView(**row._mapping) for row in connection.execute(_LIVE, {"gone": gone_s})]
 
@@ -46,26 +46,15 @@ def metric_sums(db: Database) -> dict[str, float]:
         return {row.name: float(row.value) for row in connection.execute(_SUMS)}
 
 
-def backlog_items(db: Database) -> dict[str, int]:
-    """Return the images of each lane that are waiting or in flight."""
-    with db.statement() as connection:
-        return {row.lane: int(row.items) for row in connection.execute(_BACKLOG)}
-
-
 _LIVE = sa.text(
     """SELECT id, host, pid, role, lane, device, engine, models, items, images_per_s, started_at, heartbeat_at,
         extract(epoch FROM clock_timestamp() - heartbeat_at)::double precision AS age_s
-    FROM workers WHERE heartbeat_at > clock_timestamp() - :gone * interval '1 second' ORDER BY role, id"""
+    FROM workers WHERE heartbeat_at > clock_timestamp() - :gone * interval '1 second' AND role <> 'api'
+    ORDER BY role, id"""
 )
 _SUMS = sa.text(
     """SELECT name, sum(value) AS value FROM (
         SELECT m.key AS name, m.value::double precision AS value FROM workers w, jsonb_each_text(w.metrics) m
         UNION ALL SELECT name, value FROM metric_totals) s
     GROUP BY name ORDER BY name"""
-)
-_BACKLOG = sa.text(
-    """SELECT lane, sum(items) AS items FROM (
-        SELECT lane, sum(end_seq - first_seq) AS items FROM chunks WHERE state = 'pending' GROUP BY lane
-        UNION ALL SELECT lane, sum(end_seq - first_seq) FROM chunks WHERE state = 'leased' GROUP BY lane) b
-    GROUP BY lane"""
 )

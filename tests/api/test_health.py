@@ -7,17 +7,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.jobs.registry import beat
 from shared.settings import Settings
-from shared.status import Lane
 from tests.api.conftest import serving
-from tests.api.files import problem, submitted
+from tests.api.files import problem
 from tests.api.keyed import bearer, key_for
-from tests.fakes import FakeWorker
 from tests.queue_driver import execute
 from tests.services import wait_for
 
@@ -93,36 +90,6 @@ def test_health_tells_whether_a_model_is_loaded(api: httpx.Client, database: Dat
     assert api.get("/health").json() == {"status": "ok", "model_loaded": False}
     alive(database)
     assert api.get("/health").json() == {"status": "ok", "model_loaded": True}
-
-
-def test_metrics(api: httpx.Client, database: Database, worker: FakeWorker) -> None:
-    """Prometheus can read the metrics; counters add up over living and gone processes."""
-    submitted(api, *(f"{i}.png" for i in range(7)))
-    submitted(api, *(f"{i}.png" for i in range(5)))
-    worker.take(Lane.BULK)
-    alive(
-        database,
-        "bulk",
-        metrics={'inkqueue_items_total{status="succeeded"}': 4, "inkqueue_batch_size_count": 2},
-    )
-    execute(database, """INSERT INTO metric_totals VALUES ('inkqueue_items_total{status="succeeded"}', 6)""")
-    answer = api.get("/metrics")
-
-    assert answer.headers["content-type"].startswith("text/plain")
-    samples = {
-        (s.name, *s.labels.values()): s.value
-        for f in text_string_to_metric_families(answer.text)
-        for s in f.samples
-    }
-    assert samples["inkqueue_backlog_items", "bulk"] == 12
-    assert samples["inkqueue_backlog_items", "interactive"] == 0
-    assert samples["inkqueue_items_total", "succeeded"] == 10
-    assert samples["inkqueue_items_total", "failed"] == 0
-    assert samples["inkqueue_leases_expired_total",] == 0
-    names = {f.name for f in text_string_to_metric_families(answer.text)}
-    assert {
-        "inkqueue_batch_size", "inkqueue_stage_seconds", "inkqueue_job_seconds", "inkqueue_webhook_attempts",
-    } <= names | {"inkqueue_stage_seconds"}  # fmt: skip
 
 
 def test_models(common: httpx.Client) -> None:

@@ -1,0 +1,35 @@
+"""How much room a local storage folder has."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The disk that a folder lies on, in bytes."""
+
+    folder: Path
+    free: int
+    size: int
+
+
+def storage_room(settings: Settings) -> Room | None:
+    """Measure the disk of the storage folder, or of the nearest folder above it that exists; None for S3.
+
+    Raises:
+        OSError: the disk does not answer.
+    """
+    address = urlsplit(settings.storage_url)
+    if address.scheme != "file":
+        return None
+    folder = Path(unquote(address.path))
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return Room(folder, usage.free, usage.total)
