@@ -1,0 +1,377 @@
+"""Do what the plan says to the processes of the stack, and write down what was hit and when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import redis.asyncio as redis
+
+from inkqueue.local.home import Home
+from tests.chaos.faults_plan import Fault
+from tests.chaos.folder import StorageFolder
+from tests.chaos.receiver import Receiver
+
+FIND_S = 4.0
+SEVERITY = ("open", "slow", "silent", "closed")
+
+
+class NoTarget(Exception):
+    """What the fault was meant for is down already."""
+
+
+@dataclass
+class Done:
+    """A fault as it happened."""
+
+    number: int
+    kind: str
+    at_s: float
+    planned_s: float
+    lasted_s: float
+    target: str
+    landed: bool
+
+
+class Links:
+    """The broken links, counted, so that overlapping faults do not repair each other's."""
+
+    def __init__(self, run: Path) -> None:
+        """Use the proxy whose files lie here."""
+        self._socket = run / "proxy.sock"
+        self.names: list[str] = list(json.loads((run / "links.json").read_text()))
+        self._held: dict[str, Counter[str]] = {name: Counter() for name in self.names}
+
+    def of(self, server: str) -> list[str]:
+        """Return the links to one server."""
+        return [name for name in self.names if name.endswith(f"/{server}")]
+
+    async def cut(self, names: list[str]) -> None:
+        """Reset what is connected; the links stay as they are otherwise."""
+        await self._order([(name, "cut") for name in names if self._mode(name) == "open"])
+
+    async def hold(self, names: list[str], mode: str, for_s: float, delay_s: float = 0.0) -> None:
+        """Keep links in a state for a time."""
+        for name in names:
+            self._held[name][mode] += 1
+        await self._order([(name, self._mode(name)) for name in names], delay_s)
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            for name in names:
+                self._held[name][mode] -= 1
+            await self._order([(name, self._mode(name)) for name in names])
+
+    def _mode(self, name: str) -> str:
+        return next((mode for mode in reversed(SEVERITY) if self._held[name][mode] > 0), "open")
+
+    async def _order(self, orders: list[tuple[str, str]], delay_s: float = 0.05) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(self._socket))
+        for link, mode in orders:
+            writer.write(json.dumps({"link": link, "mode": mode, "delay_s": delay_s}).encode() + b"\n")
+            await writer.drain()
+            await reader.readline()
+        writer.close()
+
+
+class Injector:
+    """All that can be done to a running stack."""
+
+    def __init__(self, home: Path, urls: dict[str, str], folder: StorageFolder, receiver: Receiver) -> None:
+        """Act on the stack of this home."""
+        self.home, self.urls, self.folder, self.receiver = Home(home), urls, folder, receiver
+        self.links = Links(home / "run")
+        self.done: list[Done] = []
+        self._began = time.monotonic()
+        self._frozen: set[int] = set()
+
+    async def run(self, plan: list[Fault]) -> None:
+        """Let every fault happen at its moment; return when the last one is over."""
+        self._began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for fault in plan:
+                await asyncio.sleep(max(0.0, self._began + fault.at_s - time.monotonic()))
+                group.create_task(self.strike(fault))
+
+    async def strike(self, fault: Fault) -> Done:
+        """Let one fault happen."""
+        work: Callable[[Fault], Awaitable[str]] = getattr(self, f"_{fault.kind}")
+        began = time.monotonic()
+        try:
+            target, landed = await work(fault), True
+        except (NoTarget, psutil.Error, redis.RedisError, psycopg.Error, OSError) as error:
+            target, landed = f"{type(error).__name__}: {error}".splitlines()[0], False
+        lasted = time.monotonic() - began
+        done = Done(fault.number, fault.kind, began - self._began, fault.at_s, lasted, target, landed)
+        self.done.append(done)
+        return done
+
+    def thaw(self) -> None:
+        """Let every frozen process go on."""
+        for pid in list(self._frozen):
+            self._signal(pid, signal.SIGCONT)
+
+    def write(self, path: Path) -> None:
+        """Write down what happened, a line a fault."""
+        path.write_text("".join(json.dumps(asdict(done)) + "\n" for done in self.done))
+
+    # --- processes
+
+    async def _worker_kill(self, fault: Fault) -> str:
+        name, pid = await self.find("worker", fault.pick)
+        self._signal(pid, signal.SIGKILL)
+        return f"{name} pid {pid}"
+
+    async def _worker_child_kill(self, fault: Fault) -> str:
+        name, pid = await self._child(fault.pick)
+        self._signal(pid, signal.SIGKILL)
+        return f"{name} child {pid}"
+
+    async def _worker_freeze(self, fault: Fault) -> str:
+        name, pid = await self.find("worker", fault.pick)
+        await self._freeze([pid], fault.for_s)
+        return f"{name} pid {pid}"
+
+    async def _worker_child_freeze(self, fault: Fault) -> str:
+        name, pid = await self._child(fault.pick)
+        await self._freeze([pid], fault.for_s)
+        return f"{name} child {pid}"
+
+    async def _worker_freeze_kill(self, fault: Fault) -> str:
+        name, pid = await self.find("worker", fault.pick)
+        pids = [*(child.pid for child in psutil.Process(pid).children()), pid]
+        await self._freeze(pids, fault.for_s, end=signal.SIGKILL)
+        return f"{name} pid {pid}"
+
+    async def _worker_stop(self, fault: Fault) -> str:
+        return await self._end("worker", fault, signal.SIGTERM)
+
+    async def _api_kill(self, fault: Fault) -> str:
+        return await self._end("api", fault, signal.SIGKILL)
+
+    async def _api_stop(self, fault: Fault) -> str:
+        return await self._end("api", fault, signal.SIGTERM)
+
+    async def _api_freeze(self, fault: Fault) -> str:
+        name, pid = await self.find("api", fault.pick)
+        await self._freeze([pid], fault.for_s)
+        return f"{name} pid {pid}"
+
+    async def _steward_kill(self, fault: Fault) -> str:
+        return await self._end("steward", fault, signal.SIGKILL)
+
+    async def _steward_freeze(self, fault: Fault) -> str:
+        name, pid = await self.find("steward", fault.pick)
+        await self._freeze([pid], fault.for_s)
+        return f"{name} pid {pid}"
+
+    # --- Redis
+
+    async def _redis_kill(self, fault: Fault) -> str:
+        return await self._end("redis", fault, signal.SIGKILL)
+
+    async def _redis_freeze(self, fault: Fault) -> str:
+        _, pid = await self.find("redis", 0)
+        await self._freeze([pid], fault.for_s)
+        return f"redis pid {pid}"
+
+    async def _redis_flush(self, _fault: Fault) -> str:
+        async with self._redis() as client:
+            await client.flushall()
+        return "redis"
+
+    async def _redis_gone(self, fault: Fault) -> str:
+        await self.links.hold(self.links.of("redis"), "closed", fault.for_s)
+        return "all links to redis"
+
+    async def _redis_partition(self, fault: Fault) -> str:
+        return await self._part("redis", fault, "silent")
+
+    async def _redis_slow(self, fault: Fault) -> str:
+        return await self._part("redis", fault, "slow", 0.02 + 0.5 * fault.amount)
+
+    async def _redis_cut(self, _fault: Fault) -> str:
+        await self.links.cut(self.links.of("redis"))
+        return "all links to redis"
+
+    async def _messages_doubled(self, fault: Fault) -> str:
+        chance = random.Random(fault.pick)
+        return await self._rewrite(lambda found: found + chance.choices(found, k=len(found) + 3))
+
+    async def _messages_reordered(self, fault: Fault) -> str:
+        chance = random.Random(fault.pick)
+        return await self._rewrite(lambda found: chance.sample(found, len(found)) + found[:2])
+
+    async def _messages_lost(self, _fault: Fault) -> str:
+        async with self._redis() as client:
+            removed = await client.delete("bulk", "interactive", "unacked", "unacked_index")
+        return f"{removed} lists"
+
+    # --- PostgreSQL
+
+    async def _postgres_restart(self, fault: Fault) -> str:
+        return await self._end("postgres", fault, signal.SIGINT)
+
+    async def _postgres_crash(self, fault: Fault) -> str:
+        number = signal.SIGQUIT if fault.amount < 0.5 else signal.SIGKILL
+        return await self._end("postgres", fault, number) + f" {number.name}"
+
+    async def _postgres_sessions(self, fault: Fault) -> str:
+        chance = random.Random(fault.pick)
+        async with await psycopg.AsyncConnection.connect(
+            self.urls["INKQUEUE_DATABASE_URL"], autocommit=True, connect_timeout=3
+        ) as connection:
+            rows = await (
+                await connection.execute(
+                    "SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND application_name LIKE 'inkqueue%' ORDER BY pid"
+                )
+            ).fetchall()
+            hit = chance.sample(rows, min(len(rows), 1 + chance.randrange(6)))
+            for pid, _ in hit:
+                await connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        return ", ".join(name for _, name in hit) or "nobody"
+
+    async def _postgres_cut(self, fault: Fault) -> str:
+        names = self.links.of("postgres")
+        name = names[fault.pick % len(names)]
+        await self.links.cut([name])
+        return name
+
+    async def _postgres_partition(self, fault: Fault) -> str:
+        return await self._part("postgres", fault, "silent")
+
+    async def _postgres_slow(self, fault: Fault) -> str:
+        return await self._part("postgres", fault, "slow", 0.005 + 0.1 * fault.amount)
+
+    # --- storage, clock, receiver
+
+    async def _storage_fails(self, fault: Fault) -> str:
+        return await self._storage("storage_fails", fault)
+
+    async def _storage_slow(self, fault: Fault) -> str:
+        return await self._storage("storage_slow", fault, 0.1 + 1.4 * fault.amount)
+
+    async def _storage_gone(self, fault: Fault) -> str:
+        return await self._storage("storage_gone", fault)
+
+    async def _disk_full(self, fault: Fault) -> str:
+        return await self._storage("disk_full", fault)
+
+    async def _clock_jump(self, fault: Fault) -> str:
+        clocks = sorted(self.home.run.glob("clock-*"))
+        clock = clocks[fault.pick % len(clocks)]
+        offset = round((fault.amount - 0.5) * 7200)
+        clock.write_text(f"{offset:+d}\n")
+        await asyncio.sleep(fault.for_s)
+        clock.write_text("+0\n")
+        return f"{clock.name.removeprefix('clock-')} by {offset} s"
+
+    async def _receiver_down(self, fault: Fault) -> str:
+        return await self._receive("down", fault)
+
+    async def _receiver_fails(self, fault: Fault) -> str:
+        return await self._receive("fails", fault)
+
+    async def _receiver_slow(self, fault: Fault) -> str:
+        return await self._receive("slow", fault)
+
+    # --- means
+
+    async def find(self, role: str, pick: int) -> tuple[str, int]:
+        """Return a running process of this role; wait a little while all are down.
+
+        Raises:
+            NoTarget: they stay down.
+        """
+        end = time.monotonic() + FIND_S
+        while time.monotonic() < end:
+            running = self.home.recorded()
+            found = sorted((name, pid) for name, (pid, _) in running.items() if name.startswith(role))
+            alive = [(name, pid) for name, pid in found if psutil.pid_exists(pid)]
+            if alive:
+                return alive[pick % len(alive)]
+            await asyncio.sleep(0.1)
+        raise NoTarget(f"{role} is down")
+
+    async def _child(self, pick: int) -> tuple[str, int]:
+        end = time.monotonic() + FIND_S
+        while time.monotonic() < end:
+            name, pid = await self.find("worker", pick)
+            children = sorted(child.pid for child in psutil.Process(pid).children())
+            if children:
+                return name, children[pick % len(children)]
+            await asyncio.sleep(0.1)
+        raise NoTarget("the worker has no child")
+
+    async def _end(self, role: str, fault: Fault, number: signal.Signals) -> str:
+        name, pid = await self.find(role, fault.pick)
+        self._signal(pid, number)
+        self._signal(pid, signal.SIGCONT)
+        return f"{name} pid {pid}"
+
+    async def _freeze(self, pids: list[int], for_s: float, end: signal.Signals = signal.SIGCONT) -> None:
+        self._frozen |= set(pids)
+        for pid in pids:
+            self._signal(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            for pid in pids:
+                self._signal(pid, end)
+                self._frozen.discard(pid)
+
+    @staticmethod
+    def _signal(pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).send_signal(number)
+
+    async def _part(self, server: str, fault: Fault, mode: str, delay_s: float = 0.0) -> str:
+        names = self.links.of(server)
+        name = names[fault.pick % len(names)]
+        await self.links.hold([name], mode, fault.for_s, delay_s)
+        return name
+
+    async def _storage(self, kind: str, fault: Fault, delay_s: float = 0.0) -> str:
+        self.folder.begin(kind, delay_s)
+        try:
+            await asyncio.sleep(fault.for_s)
+        finally:
+            self.folder.end(kind)
+        return str(self.folder.path.name)
+
+    async def _receive(self, manner: str, fault: Fault) -> str:
+        with self.receiver.behaving(manner):
+            await asyncio.sleep(fault.for_s)
+        return "receiver"
+
+    async def _rewrite(self, change: Callable[[list[bytes]], list[bytes]]) -> str:
+        """Read the tickets of both lanes, those in workers' hands too, and put others beside them."""
+        async with self._redis() as client:
+            total = 0
+            for lane in ("bulk", "interactive"):
+                found = list(await client.lrange(lane, 0, -1))
+                taken = [json.dumps(json.loads(entry)[0]).encode() for entry in await client.hvals("unacked")]
+                changed = change(found + [entry for entry in taken if lane.encode() in entry])[:500]
+                async with client.pipeline(transaction=True) as pipe:
+                    pipe.delete(lane)
+                    if changed:
+                        pipe.rpush(lane, *changed)
+                    await pipe.execute()
+                total += len(changed)
+        return f"{total} tickets"
+
+    def _redis(self) -> redis.Redis:
+        return redis.Redis.from_url(
+            self.urls["INKQUEUE_REDIS_URL"], socket_timeout=2, socket_connect_timeout=2
+        )
