@@ -20,7 +20,7 @@ _NO_FEATURES = f"camera=(), {_UNUSED}"
 
 EXPOSED = (
     "Location, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy, ETag, Idempotency-Replayed, Preference-Applied,"
-    " Content-Disposition"
+    " Content-Disposition, X-Sheet-Complete"
 )
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _SENT = (

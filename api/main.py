@@ -35,12 +35,14 @@ from api.routes import (
     predict,
     results,
     reviews,
+    sheets,
     sign_in,
     submit,
     webhooks,
 )
 from api.scopes import scopes_of
 from api.services import Services
+from api.sheets import Sheets
 from api.submission import Submissions
 from api.tickets import Tickets
 from api.traffic import Traffic
@@ -104,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         results,
         items,
         grid,
+        sheets,
         reviews,
         events,
         predict,
@@ -162,6 +165,7 @@ def build_services(settings: Settings) -> Services:
             db, settings, closed=not settings.allow_open and reach_of_others(settings) is not None
         ),
         origins=Origins(settings),
+        sheets=Sheets(db, blobs, client),
         traffic=traffic,
         showing=Showing(db, traffic, quick_db),
     )

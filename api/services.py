@@ -16,6 +16,7 @@ from api.intake import Intake
 from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins
+from api.sheets import Sheets
 from api.presence import Showing
 from api.submission import Submissions
 from api.tickets import Tickets
@@ -59,6 +60,7 @@ class Services:
     quotas: Quotas
     keyring: Keyring
     origins: Origins
+    sheets: Sheets
     traffic: Traffic
     showing: Showing
 

@@ -54,6 +54,8 @@ ROUTES = {
     ("POST", "/v1/jobs/{job_id}/reviews"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/reviews"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/grid"): FOREIGN,
+    ("GET", "/v1/jobs/{job_id}/sheets/{n}"): FOREIGN,
+    ("GET", "/v1/jobs/{job_id}/sheets"): FOREIGN,
     ("POST", "/v1/predict"): OWN,
     ("GET", "/v1/models"): SHARED,
     ("GET", "/v1/models/{name}"): SHARED,
@@ -114,6 +116,8 @@ class World:
             body = {"files": {"files": ("b.zip", zipped("b.png", "c.png"))}}
         elif method == "POST" and path == "/v1/keys":
             body = {"json": {"name": "b", "scopes": ["read"]}}
+        elif path.endswith("/sheets"):
+            body = {"params": {"seqs": "0"}}
         elif method == "PUT" and path.endswith("/reviews/{reviewer}"):
             body = {"json": {"value": "7"}}
         elif method == "POST" and path.endswith("/reviews"):
@@ -146,6 +150,7 @@ def world(settings: Settings, database: Database) -> Iterator[World]:
             "key_id": key_id,
             "seq": "0",
             "reviewer": "anna",
+            "n": "0",
             "name": "digits",
         }
         yield World(api, a, b, {**ids, "secret": secret})
@@ -197,6 +202,7 @@ def test_nothing_of_another_tenant_is_seen(world: World) -> None:
         "key_id": f"key_{uuid.uuid4().hex}",
         "seq": "0",
         "reviewer": "anna",
+        "n": "0",
         "name": "other",
     }
     for (method, path), kind in ROUTES.items():
