@@ -73,7 +73,11 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A chunk that this worker holds: `(id, attempt, token)` is the fence."""
+    """A chunk that this worker holds: `(id, attempt, token)` is the fence.
+
+    `losses` counts workers that were lost with it, for whatever reason; `crashes` those that somebody saw die of its
+    one item.
+    """
 
     id: int
     job_id: UUID
@@ -84,11 +88,17 @@ class Claim:
     token: UUID
     crashes: int
     failures: int = 0
+    losses: int = 0
 
     @property
     def alone(self) -> bool:
-        """Tell whether it crashed before and must be worked on item by item."""
-        return self.crashes > 0
+        """Tell whether a worker was lost with it, so that it must be worked on item by item."""
+        return self.losses > 0
+
+    @property
+    def apart(self) -> bool:
+        """Tell whether its one item was in hand, by itself, when a worker was lost: a process of its own reads it."""
+        return self.losses > 1 and self.end_seq - self.first_seq == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,41 @@ class Settings(BaseSettings):
     )
     lease_s: float = Field(default=15.0, description="Seconds until a silent worker loses its chunk.")
     chunk_limit_s: float = Field(
-        default=60.0, description="Seconds after its claim at which a lease ends for good."
+        default=60.0,
+        gt=0,
+        description="Seconds after its claim at which a lease ends for good and the process that works on it.",
+    )
+    item_limit_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="Seconds that one image, or one batch of the network, may take; a process that takes longer is "
+        "ended, and what it read is suspect.",
+    )
+    interactive_limit_s: float = Field(
+        default=10.0, gt=0, description="The same in the lane of single images, where others wait behind it."
+    )
+    chunk_memory_bytes: int = Field(
+        default=2048 * MIB,
+        ge=0,
+        description="By how much a process may grow while it works on a chunk; beyond it is ended, and what it read "
+        "is suspect. 0: no limit.",
+    )
+    recycle_bytes: int = Field(
+        default=1024 * MIB,
+        ge=0,
+        description="By how much a process may have grown between two chunks since it loaded its models; beyond it "
+        "makes room for a new one. 0: no limit.",
+    )
+    stop_grace_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="Seconds after SIGTERM until what is still in hand is given back unfinished; whoever stops the "
+        "worker should wait five seconds longer before SIGKILL.",
+    )
+    stand_in_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="Seconds that a single image has waited when a worker of the lane `bulk` reads it in between.",
     )
     chunk_budget_s: float = Field(
         default=20.0,

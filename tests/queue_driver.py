@@ -87,3 +87,13 @@ def execute(db: Database, statement: str, **values: object) -> None:
     """Run one statement."""
     with db.transaction() as connection:
         connection.execute(sa.text(statement), values)
+
+
+def counts(db: Database, job_id: UUID) -> dict[str, object]:
+    """Return a job's state and counters."""
+    found = row(
+        db,
+        "SELECT status, total, succeeded, failed, canceled, accepted, review, finished_at FROM jobs WHERE id = :id",
+        id=job_id,
+    )
+    return dict(found._mapping)

@@ -16,7 +16,7 @@ from shared import lanes
 from shared.logs import configure_logs, get_logger
 from shared.settings import get_settings
 from shared.status import Lane
-from worker import parent
+from worker import orphan, parent
 
 log = get_logger(__name__)
 
@@ -42,7 +42,8 @@ def create_app() -> Celery:
         worker_send_task_events=False,
         worker_proc_alive_timeout=120.0,
         worker_lost_wait=0.5,
-        worker_soft_shutdown_timeout=20.0,
+        worker_max_memory_per_child=1,  # kilobytes; whether it is exceeded says worker.recycle
+        worker_soft_shutdown_timeout=settings.stop_grace_s,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -100,7 +101,7 @@ def _parent_starts(**_: Any) -> None:
 @signals.worker_process_init.connect
 def _child_starts(**_: Any) -> None:
     """Load and warm the models in the child."""
-    parent.die_with_parent()
+    orphan.die_with_parent()
     from worker import runtime  # the child's rooms: engines and cv2 must not be imported before the fork
 
     try:

@@ -16,23 +16,29 @@ from shared.blobs import Blobs
 from shared.contracts import Claim, Finished, JobSpec
 from shared.db import Database
 from shared.errors import InkqueueError, StorageFull, Unavailable, UnknownModel
-from shared.jobs import batch, commit
+from shared.jobs import batch, commit, sweep
 from shared.jobs import claim as claims_of
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.status import Lane
 from worker.aside import set_aside
+from worker.board import Board
+from worker.cells import Drawer
 from worker.expand import expand_job
+from worker.groups import Group, Limits, by_model, limits_of
 from worker.heartbeat import Heartbeat, Held
 from worker.hints import Hints
 from worker.metrics import Metrics
 from worker.models import Loaded, Models
-from worker.pipeline import Outcome, Pipeline
+from worker.parts import Outcome
+from worker.pipeline import Pipeline
+from worker.recycle import Growth
 from worker.render import render
 
 log = get_logger(__name__)
 _SPECS_KEPT = 64
 MOST_FAILURES = 5
+STAND_IN_LOOK_S = 1.0
 
 
 @dataclass
@@ -48,6 +54,9 @@ class Drainer:
     hints: Hints
     metrics: Metrics
     is_stopping: Callable[[], bool]
+    board: Board
+    growth: Growth
+    _looked: float = 0.0
     _specs: dict[UUID, JobSpec] = field(default_factory=dict)
 
     def drain(self, lane: Lane) -> int:
@@ -60,11 +69,15 @@ class Drainer:
                 if time.monotonic() > over:
                     self.hints.ticket(lane)
                     break
-                claims, specs = self._claim(lane)
-                if not claims:
+                drawn = self._draw(lane)
+                done += self._stand_in(lane)
+                worked = self._next(lane)
+                done += worked
+                if self.growth.look(list(self.models.served.references)):
+                    self.hints.ticket(lane)
                     break
-                self._work(claims, specs)
-                done += len(claims)
+                if not worked and not drawn:
+                    break
         except InkqueueError as error:
             log.warning("drain_interrupted", lane=str(lane), reason=error.detail)
         finally:
@@ -73,7 +86,40 @@ class Drainer:
 
     def render(self, job_id: UUID, seq: int, view: str) -> None:
         """Render one item for somebody who looks at it."""
-        render(self.db, self.blobs, self.settings, self.models, job_id, seq, view)
+        self.board.begin(self.settings.interactive_limit_s, self.settings.chunk_memory_bytes)
+        try:
+            render(self.db, self.blobs, self.settings, self.models, job_id, seq, view)
+        finally:
+            self.board.end()
+
+    def _draw(self, lane: Lane) -> int:
+        """From the lane `bulk`, draw for a short turn what people look at; return how many units that were."""
+        if lane is not Lane.BULK:
+            return 0
+        self.board.begin(self.settings.chunk_limit_s, self.settings.chunk_memory_bytes)
+        try:
+            return Drawer(self.settings, self.db, self.blobs, self.models, self.hints.client).turn()
+        finally:
+            self.board.end()
+
+    def _next(self, lane: Lane) -> int:
+        """Claim and work; return how many chunks that were."""
+        claims, specs = self._claim(lane)
+        if claims:
+            self._work(claims, specs, lane)
+        return len(claims)
+
+    def _stand_in(self, lane: Lane) -> int:
+        """From the lane `bulk`, look once a second whether single images wait too long, and read a batch of them.
+
+        Their own workers may hang on a picture, or be gone.
+        """
+        now = time.monotonic()
+        if lane is not Lane.BULK or now < self._looked + STAND_IN_LOOK_S:
+            return 0
+        self._looked = now
+        waited_s = sweep.oldest_claimable_s(self.db, Lane.INTERACTIVE, self.models.served.names)
+        return self._next(Lane.INTERACTIVE) if waited_s > self.settings.stand_in_s else 0
 
     def _claim(self, lane: Lane) -> tuple[list[Claim], dict[UUID, JobSpec]]:
         """Take the next chunk, in the interactive lane all that wait; return jobs that came along with them."""
@@ -85,14 +131,15 @@ class Drainer:
             )
         return claims_of.claim(self.db, lane, self.models.served, self.worker, lease_s=lease_s), {}
 
-    def _work(self, claims: Sequence[Claim], known: dict[UUID, JobSpec]) -> None:
+    def _work(self, claims: Sequence[Claim], known: dict[UUID, JobSpec], lane: Lane) -> None:
         """Work on what one claim took, under a heartbeat; whatever goes wrong, nothing stays leased by accident."""
+        self.board.begin(self.settings.chunk_limit_s, self.settings.chunk_memory_bytes)
         held = self.heartbeat.hold(claims)
         specs: dict[UUID, JobSpec] = known
         try:
             specs = known | self._specs_of([c for c in claims if c.job_id not in known])
             for group in by_model(held, specs, self.models):
-                self._work_group(group)
+                self._work_group(group, limits_of(self.settings, lane))
         except (Unavailable, StorageFull, UnknownModel) as error:
             log.warning("chunk_interrupted", chunks=[c.id for c in claims], reason=error.detail)
             self._hand_back_failed(claims)
@@ -101,6 +148,7 @@ class Drainer:
             self._fail(claims, specs)
         finally:
             self.heartbeat.release(held)
+            self.board.end()
 
     def _fail(self, claims: Sequence[Claim], specs: dict[UUID, JobSpec]) -> None:
         """Let chunks rest that failed for no passing reason; after some tries their items end as `model_error`."""
@@ -115,7 +163,7 @@ class Drainer:
                 log.exception("chunk_not_set_aside", chunk=claim.id)
                 self._hand_back_failed([claim])
 
-    def _work_group(self, group: Group) -> None:
+    def _work_group(self, group: Group, limits: Limits) -> None:
         """Work on chunks that share a model; all but the interactive lane's have one chunk."""
         one = group.held[0]
         spec = group.specs[0]
@@ -123,14 +171,23 @@ class Drainer:
             job=spec.id.hex, chunk=one.claim.id, attempt=one.claim.attempt, request_id=spec.request_id
         ):
             if group.loaded is None:
-                self._expand(one, spec)
+                self._expand(one, spec, limits)
             elif self._pin(group, group.loaded):
-                self._classify(group, group.loaded)
+                self._classify(group, group.loaded, limits)
 
-    def _expand(self, held: Held, spec: JobSpec) -> None:
+    def _expand(self, held: Held, spec: JobSpec, limits: Limits) -> None:
         """Count pages and cut the job."""
         with self.metrics.stage("expand"):
-            done = expand_job(self.db, self.blobs, self.settings, held, spec, self.is_stopping)
+            done = expand_job(
+                self.db,
+                self.blobs,
+                self.settings,
+                held,
+                spec,
+                self.is_stopping,
+                self.board,
+                limits.item_s,
+            )
         self.hints.ticket(Lane.BULK)
         if done:
             self.hints.changed(spec.id)
@@ -160,9 +217,19 @@ class Drainer:
             return False
         return True
 
-    def _classify(self, group: Group, loaded: Loaded) -> None:
+    def _classify(self, group: Group, loaded: Loaded, limits: Limits) -> None:
         """Read, prepare and infer, then commit whatever is complete."""
-        pipeline = Pipeline(self.settings, self.db, self.blobs, loaded, self.metrics, self.is_stopping)
+        pipeline = Pipeline(
+            self.settings,
+            self.db,
+            self.blobs,
+            loaded,
+            self.metrics,
+            self.is_stopping,
+            self.board,
+            limit_s=limits.item_s,
+            budget_s=limits.budget_s,
+        )
         with self.metrics.stage("work"):
             outcomes = pipeline.run(group.held, group.specs)
         with self.metrics.stage("commit"):
@@ -242,29 +309,3 @@ class Drainer:
             self._specs.update(lasting)
             return fresh | {job: self._specs[job] for job in wanted if job in self._specs}
         return {job: self._specs[job] for job in wanted}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Chunks that run through one model together, and their jobs in the same order; no model to count pages."""
-
-    loaded: Loaded | None
-    held: Sequence[Held]
-    specs: Sequence[JobSpec]
-
-
-def by_model(held: Sequence[Held], specs: dict[UUID, JobSpec], models: Models) -> list[Group]:
-    """Sort chunks by the model that serves them; chunks of jobs that are gone fall out and lose their lease."""
-    groups: dict[tuple[str, int | None], tuple[Loaded | None, list[Held], list[JobSpec]]] = {}
-    for one in held:
-        spec = specs.get(one.claim.job_id)
-        if spec is None:
-            continue
-        expands = one.claim.kind == "expand"
-        loaded = None if expands else models.find(spec.model_name, spec.model_version)
-        together = loaded is not None and not one.claim.alone and one.claim.end_seq == one.claim.first_seq + 1
-        key = (loaded.package.ref if loaded else "", None if together else one.claim.id)
-        _, chunks, jobs = groups.setdefault(key, (loaded, [], []))
-        chunks.append(one)
-        jobs.append(spec)
-    return [Group(*group) for group in groups.values()]

@@ -33,6 +33,7 @@ from shared.members import read_members
 from shared.settings import Settings
 from shared.sources import ByteSource
 from shared.vision import count_pages
+from worker.board import Board
 from worker.heartbeat import Held
 from worker.page_counter import count_apart
 from worker.pipeline import UPLOAD_GONE
@@ -43,15 +44,15 @@ Pages = dict[int, int | ItemError]
 KEPT_S = 3600.0
 KEEP_EVERY_S = 5.0
 APART = 300
-"""Files that are counted apart after a crash: more than one process counts between two keepings is not needed."""
+"""Files that are counted apart after a loss: more than one process counts between two keepings is not needed."""
 
 
 @dataclass(slots=True)
 class Known:
-    """Pages counted so far, how many crashes were seen, and how many files are still to be counted apart."""
+    """Pages counted so far, how many workers had been lost then, and how many files are still to be counted apart."""
 
     pages: Pages
-    crashes: int
+    losses: int
     apart: int
 
 
@@ -62,17 +63,22 @@ def expand_job(
     held: Held,
     spec: JobSpec,
     is_stopping: Callable[[], bool],
+    board: Board,
+    limit_s: float,
 ) -> bool:
     """Count the pages of one job; True when its items are known now.
 
     What does not fit into the chunk's budget is kept beside the uploads, the chunk goes back to the line, and the next
     worker goes on from there. False then, or when the lease was lost.
+
+    Args:
+        limit_s: seconds that one file may take; the parent ends a worker that takes longer.
     """
     source = manifest_source(blobs, spec.manifest_inline, spec.manifest_key)
     whole = read_all(source)
-    known = _load(blobs, spec.id, held.claim.crashes)
+    known = _load(blobs, spec.id, held.claim.losses)
     started = kept = time.monotonic()
-    counter = _Counter(settings, blobs)
+    counter = _Counter(settings, blobs, board, limit_s)
     sources = job_sources(blobs, spec)
     for seq in _to_count(whole, known.pages):
         now = time.monotonic()
@@ -104,18 +110,17 @@ def _refuse_documents(pages: Pages) -> None:
 class _Counter:
     """Counts pages of one file, in this process or apart from it."""
 
-    def __init__(self, settings: Settings, blobs: Blobs) -> None:
-        self._settings, self._blobs = settings, blobs
+    def __init__(self, settings: Settings, blobs: Blobs, board: Board, limit_s: float) -> None:
+        self._settings, self._blobs, self._board, self._limit_s = settings, blobs, board, limit_s
 
     def count(self, one: ManifestSlice, sources: dict[int, ByteSource], *, apart: bool) -> int | ItemError:
         """Return the pages of the only file of this slice, or why they cannot be told."""
-        most = self._settings.max_pages
         try:
             for _, data in read_members(sources, one, self._settings):
                 if isinstance(data, ItemError):
                     return data
                 if data is not None:
-                    return count_apart(data, max_pages=most) if apart else count_pages(data, max_pages=most)
+                    return self._apart(data) if apart else self._here(data)
         except ItemError as error:
             return error
         except BlobMissing:
@@ -127,6 +132,23 @@ class _Counter:
             log.exception("page_count_broken", name=one.name(0))
             return UndecodableImage()
         return 1
+
+    def _here(self, data: bytes) -> int:
+        """Count in this process, under the eyes of its parent."""
+        self._board.step(self._limit_s)
+        try:
+            return count_pages(data, max_pages=self._settings.max_pages)
+        finally:
+            self._board.step_done()
+
+    def _apart(self, data: bytes) -> int:
+        """Count in another process."""
+        return count_apart(
+            data,
+            max_pages=self._settings.max_pages,
+            timeout_s=self._limit_s,
+            memory_bytes=self._settings.chunk_memory_bytes,
+        )
 
 
 def _to_count(whole: ManifestSlice, pages: Pages) -> list[int]:
@@ -164,17 +186,17 @@ def _keep(db: Database, blobs: Blobs, job_id: UUID, known: Known) -> None:
     """Keep what has been counted; the steward removes it later."""
     reserve_object(db, _key(job_id), KEPT_S)
     pages = {str(n): [p.code, p.detail] if isinstance(p, ItemError) else p for n, p in known.pages.items()}
-    told = {"pages": pages, "crashes": known.crashes, "apart": known.apart}
+    told = {"pages": pages, "losses": known.losses, "apart": known.apart}
     blobs.put(_key(job_id), json.dumps(told).encode())
 
 
-def _load(blobs: Blobs, job_id: UUID, crashes: int) -> Known:
-    """Read what an earlier worker has counted; after a new crash the next files are counted apart."""
+def _load(blobs: Blobs, job_id: UUID, losses: int) -> Known:
+    """Read what an earlier worker has counted; after a new loss the next files are counted apart."""
     try:
-        told = json.loads(blobs.get(_key(job_id)))
+        told = {"losses": 0, **json.loads(blobs.get(_key(job_id)))}
     except BlobMissing:
-        told = {"pages": {}, "crashes": 0, "apart": 0}
+        told = {"pages": {}, "losses": 0, "apart": 0}
     pages: Pages = {
         int(n): p if isinstance(p, int) else ITEM_ERRORS[p[0]](p[1]) for n, p in told["pages"].items()
     }
-    return Known(pages, crashes, APART if crashes > told["crashes"] else told["apart"])
+    return Known(pages, losses, APART if losses > told["losses"] else told["apart"])

@@ -147,6 +147,7 @@ class Heartbeat:
 
     def _check_consumer(self) -> None:
         """Give up when work has waited for long, tickets are there, and this idle process gets none."""
+        self._offer_help()
         patience = 3 * self._settings.sweep_s + 2 * self._settings.heartbeat_s
         if self._working or time.monotonic() - self._last_ticket < patience:
             return
@@ -162,6 +163,14 @@ class Heartbeat:
                 time.sleep(random.uniform(0, self._settings.heartbeat_s))
                 self._give_up()
                 return
+
+    def _offer_help(self) -> None:
+        """Wake this idle process, which may stand in, when single images wait for workers that do not come."""
+        if self._working or self._lanes != [Lane.BULK]:
+            return
+        waited_s = sweep.oldest_claimable_s(self._db, Lane.INTERACTIVE, self._models.served.names)
+        if waited_s > self._settings.stand_in_s:
+            self._hints.ticket(Lane.BULK)
 
 
 def stop_parent() -> None:

@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from shared.errors import InkqueueError, UnknownModel
 from shared.jobs.claim import Served
@@ -153,12 +156,20 @@ def _load_all(settings: Settings, known: Sequence[Loaded]) -> tuple[list[Loaded]
 
 
 def _load(settings: Settings, package: ModelPackage) -> Loaded:
-    """Load one package; expect as much time of an image as its size makes likely."""
+    """Load one package; expect as much time of an image as its size makes likely, or as it just took."""
     engine = load_engine(
         package, engine=settings.engine, device=settings.device, threads=settings.worker_threads
     )
     channels, height, width = package.shape
-    return Loaded(package, engine, _DIGIT_S * max(1.0, channels * height * width / _DIGIT_VALUES))
+    likely_s = _DIGIT_S * max(1.0, channels * height * width / _DIGIT_VALUES)
+    return Loaded(package, engine, max(likely_s, _seconds_of_one(package, engine)))
+
+
+def _seconds_of_one(package: ModelPackage, engine: Engine) -> float:
+    """Measure one image, so that the first batch of a slow network is no longer than others are."""
+    began = time.monotonic()
+    engine.infer(np.zeros((1, *package.shape), np.float32))
+    return time.monotonic() - began
 
 
 class ModelWatch:

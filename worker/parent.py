@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
+import atexit
 import os
 import secrets
 import signal
@@ -20,39 +19,41 @@ from celery.worker.request import Request
 from shared import lanes
 from shared.db import Database
 from shared.errors import InkqueueError
-from shared.jobs import crash
+from shared.jobs import claim, crash
 from shared.logs import get_logger
 from shared.settings import get_settings
 from shared.status import Lane
+from worker.board import Board
+from worker.watch import Watch
 
 log = get_logger(__name__)
-_PR_SET_PDEATHSIG = 1
-_flag: mmap.mmap | None = None
 _nonce = ""  # two containers may share host name and process ids
+board = Board()
 
 
 def prepare() -> None:
-    """Make the one byte of memory through which the parent tells its children to stop."""
-    global _flag, _nonce
-    _flag = mmap.mmap(-1, 1)
+    """Make what parent and child share, watch over the child, and leave nothing leased at the end."""
+    global board, _nonce
+    board = Board()
     _nonce = secrets.token_hex(4)
+    Watch(board, get_settings().stop_grace_s).start()
+    atexit.register(_leave, os.getpid())
 
 
 def ask_to_stop() -> None:
     """Raise the flag; the child sees it between two batches."""
-    if _flag is not None:
-        _flag[0] = 1
+    board.ask_to_stop()
 
 
 def is_stopping() -> bool:
     """Tell whether the parent has asked to stop."""
-    return _flag is not None and _flag[0] == 1
+    return board.stopping_since > 0
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this child when its parent dies, so that no orphan goes on with a chunk."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _leave(parent: int) -> None:
+    """Give back what children held that were killed because they did not stop in time; none is to blame for that."""
+    if os.getpid() == parent:
+        report_lost()
 
 
 def end_worker() -> None:
@@ -100,13 +101,14 @@ class Drain(Task):  # type: ignore[misc]  # celery is not typed
 
 
 def report_lost() -> None:
-    """Take back the chunks of children of this parent that are dead."""
+    """Take back the chunks of children of this parent that are dead; unharmed, when they died because we stop."""
     try:
         db = Database(get_settings().sqlalchemy_url, "worker", 1)
         try:
             for name in crash.lease_holders(db, f"{socket.gethostname()}:{_nonce}:{os.getpid()}:"):
                 if not _is_alive(int(name.rsplit(":", 1)[1])):
-                    returned = crash.child_lost(db, name)
+                    take_back = claim.hand_back_all if is_stopping() else crash.child_lost
+                    returned = take_back(db, name)
                     log.error("worker_child_lost", worker=name, chunks=returned)
         finally:
             db.close()

@@ -2,110 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from shared.blobs import Blobs
-from shared.contracts import Finished, ItemRow, JobSpec
+from shared.contracts import Finished, JobSpec
 from shared.db import Database
 from shared.errors import BlobMissing, ItemError, ModelError, UndecodableImage
 from shared.jobs import claim as claims_of
-from shared.jobs.stop import manifest_source
+from shared.jobs.crash import item_crashed
 from shared.logs import get_logger
-from shared.manifest import ManifestSlice, read_slice
 from shared.members import read_members
 from shared.settings import Settings
-from shared.status import Decision, ItemStatus
-from shared.vision import Prepared, decode, prepare
+from shared.vision import decode, prepare
+from worker.apart import Crashed, Request, Stopped, read_apart
+from worker.board import Board
 from worker.engines import classify
 from worker.heartbeat import Held
 from worker.metrics import Metrics
 from worker.models import Loaded
+from worker.parts import Outcome, Part, Waiting, say
 from worker.readahead import ahead
-from worker.sources import job_sources
 
 log = get_logger(__name__)
-MANY_LABELS = 20
+HOPELESS = 20
+"""Workers lost one after the other with one item alone in hand; no host is that unlucky, so the item is set aside."""
 UPLOAD_GONE = "The stored upload is not there any more."
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one chunk: rows from its start; all of them when `complete`; worthless when `lost`."""
-
-    finished: Finished
-    complete: bool
-    lost: bool
-
-
-class Part:
-    """One chunk in work: its slice of the manifest, where its bytes are, and the rows so far."""
-
-    def __init__(self, held: Held, spec: JobSpec, blobs: Blobs) -> None:
-        self.held, self.spec = held, spec
-        source = manifest_source(blobs, spec.manifest_inline, spec.manifest_key)
-        self.slice: ManifestSlice = read_slice(source, held.claim.first_seq, held.claim.end_seq)
-        self.sources = job_sources(blobs, spec)
-        self.is_inline = all(ref.inline is not None for ref in spec.inputs)
-        self.rows: list[ItemRow | None] = [None] * (held.claim.end_seq - held.claim.first_seq)
-        self._prefix = 0
-
-    def put(self, index: int, row: ItemRow) -> None:
-        """Set one row and move the position over all that is complete from the start."""
-        self.rows[index] = row
-        while self._prefix < len(self.rows) and self.rows[self._prefix] is not None:
-            self._prefix += 1
-        self.held.position = self.held.claim.first_seq + self._prefix
-
-    def prefix(self) -> list[ItemRow]:
-        """Return the rows that are complete from the start."""
-        return [row for row in self.rows[: self._prefix] if row is not None]
-
-    def failed(
-        self, index: int, error: ItemError, width: int | None = None, height: int | None = None
-    ) -> ItemRow:
-        """Make the row of an item that could not be read."""
-        return self._row(index, ItemStatus.FAILED, error, width, height)
-
-    def skipped(self, index: int) -> ItemRow:
-        """Make the row of an item that nobody tries to read."""
-        return self._row(index, ItemStatus.SKIPPED, None, None, None)
-
-    def _row(
-        self, index: int, status: ItemStatus, error: ItemError | None, width: int | None, height: int | None
-    ) -> ItemRow:
-        return ItemRow(
-            seq=self.slice.first_seq + index,
-            status=status,
-            name=self.slice.name(index),
-            custom_id=self.slice.custom_id(index),
-            page=self.page(index) or 1,
-            error_code=error.code if error else None,
-            error_detail=error.detail if error else None,
-            width=width,
-            height=height,
-        )
-
-    def page(self, index: int) -> int:
-        """Return the page of a multi-page file, from 1; 0 for a file of one picture."""
-        return int(self.slice.records[index]["page"])
-
-
-class Waiting(NamedTuple):
-    """An item that waits for its batch."""
-
-    part: Part
-    at: int
-    prepared: Prepared
-    width: int
-    height: int
-
-
 class Pipeline:
-    """Runs chunks of one model."""
+    """Runs chunks of one model.
+
+    Args:
+        limit_s: seconds that one image or one batch may take; the parent ends a worker that takes longer.
+        budget_s: seconds after which the work is broken off, once something has been done.
+    """
 
     def __init__(
         self,
@@ -115,11 +46,16 @@ class Pipeline:
         loaded: Loaded,
         metrics: Metrics,
         is_stopping: Callable[[], bool],
+        board: Board,
+        *,
+        limit_s: float,
+        budget_s: float,
     ) -> None:
+        self._board, self._limit_s = board, limit_s
         self._settings, self._db, self._blobs = settings, db, blobs
         self._loaded, self._metrics, self._is_stopping = loaded, metrics, is_stopping
         self._preparation = loaded.package.card["preparation"]
-        self._over = time.monotonic() + settings.chunk_budget_s
+        self._over = time.monotonic() + budget_s
         self._any = False
 
     def run(self, held: Sequence[Held], specs: Sequence[JobSpec]) -> list[Outcome]:
@@ -153,24 +89,62 @@ class Pipeline:
         claim = part.held.claim
         for index in range(len(part.rows)):
             part.held.position = claim.first_seq + index
-            claims_of.heartbeat(
+            alive = claims_of.heartbeat(
                 self._db,
                 [claim],
                 [part.held.position],
                 lease_s=self._settings.lease_s,
                 limit_s=self._settings.chunk_limit_s,
             )
+            part.held.lost = part.held.lost or claim.id not in alive
             if self._must_stop(part):
                 return
-            if claim.end_seq - claim.first_seq == 1 and claim.crashes >= self._settings.max_crashes:
-                log.error("item_set_aside", seq=claim.first_seq, crashes=claim.crashes)
-                part.put(index, part.failed(index, ModelError()))
-                continue
+            if claim.apart and self._is_hopeless(part):
+                return
             waiting: list[Waiting] = []
             for data in self._one(part, index):
-                self._take(part, index, data, waiting)
+                if claim.apart and isinstance(data, bytes):
+                    self._read_apart(part, data)
+                else:
+                    self._take(part, index, data, waiting)
             self._infer(waiting)
             self._any = True
+
+    def _read_apart(self, part: Part, data: bytes) -> None:
+        """Read the only item of a suspect chunk in a process of its own; after enough crashes, set it aside."""
+        claim, settings = part.held.claim, self._settings
+        request = Request(self._loaded.package.ref, part.page(0), part.spec.target_error)
+        unwanted = lambda: part.held.lost or self._is_stopping()  # noqa: E731
+        try:
+            answer = read_apart(data, request, settings, self._limit_s, unwanted)
+        except Stopped:
+            return
+        except Crashed:
+            if claim.crashes + 1 >= settings.max_crashes:
+                self._set_aside(part)
+            else:
+                item_crashed(self._db, claim)
+                part.held.lost = True
+            return
+        if answer.said is not None and answer.width is not None and answer.height is not None:
+            part.put(0, part.succeeded(0, answer.said, answer.width, answer.height))
+        else:
+            error = answer.error or UndecodableImage()
+            part.put(0, part.failed(0, error, answer.width, answer.height))
+
+    def _is_hopeless(self, part: Part) -> bool:
+        """Set an item aside at once that has crashed often enough."""
+        claim = part.held.claim
+        found = claim.crashes >= self._settings.max_crashes or claim.losses >= HOPELESS
+        if found:
+            self._set_aside(part)
+        return found
+
+    def _set_aside(self, part: Part) -> None:
+        """End an item that has taken down whatever read it."""
+        claim = part.held.claim
+        log.error("item_set_aside", seq=claim.first_seq, crashes=claim.crashes, losses=claim.losses)
+        part.put(0, part.failed(0, ModelError()))
 
     def _one(self, part: Part, index: int) -> Iterator[bytes | ItemError | None]:
         """Read one file by itself."""
@@ -211,6 +185,7 @@ class Pipeline:
         if isinstance(data, ItemError):
             part.put(index, part.failed(index, data))
             return
+        self._board.step(self._limit_s)
         try:
             image = decode(data, page=part.page(index), max_pixels=self._settings.max_image_pixels)
             prepared = prepare(image.pixels, **self._preparation, shape=self._loaded.package.shape)
@@ -221,12 +196,15 @@ class Pipeline:
             part.put(index, part.failed(index, UndecodableImage()))
         else:
             waiting.append(Waiting(part, index, prepared, image.width, image.height))
+        finally:
+            self._board.step_done()
 
     def _infer(self, waiting: Sequence[Waiting]) -> None:
         """Run one batch; if the network fails on it, each image by itself."""
         if not waiting:
             return
         began = time.monotonic()
+        self._board.step(self._limit_s)
         try:
             with self._metrics.stage("infer"):
                 self._read(waiting)
@@ -240,13 +218,14 @@ class Pipeline:
             for one in waiting:
                 self._infer([one])
             return
+        finally:
+            self._board.step_done()
         self._metrics.batch(len(waiting))
         self._loaded.took(len(waiting), time.monotonic() - began)
 
     def _read(self, waiting: Sequence[Waiting]) -> None:
         """Classify one batch and make its rows."""
         package = self._loaded.package
-        labels = package.labels
         wishes = [w.part.spec.target_error for w in waiting]
         readings = classify(
             package,
@@ -254,30 +233,8 @@ class Pipeline:
             [w.prepared for w in waiting],
             target_error=wishes[0] if len(set(wishes)) == 1 else wishes,
         )
-        confidence = readings.confidence.astype(float).round(5).tolist()
-        probabilities = readings.probabilities.astype(float).round(5).tolist()
-        several = len(labels) > MANY_LABELS
-        for n, w in enumerate(waiting):
-            label = int(readings.prediction[n])
-            part = w.part
-            row = ItemRow(
-                part.slice.first_seq + w.at,
-                ItemStatus.SUCCEEDED,
-                part.slice.name(w.at),
-                part.slice.custom_id(w.at),
-                part.page(w.at) or 1,
-                labels[label] if label >= 0 else None,
-                confidence[n] if label >= 0 else None,
-                None if several else probabilities[n],
-                top_labels(labels, probabilities[n]) if several else None,
-                Decision.ACCEPT if readings.accept[n] else Decision.REVIEW,
-                list(readings.reasons[n]),
-                None,
-                None,
-                w.width,
-                w.height,
-            )
-            part.put(w.at, row)
+        for w, said in zip(waiting, say(package.labels, readings), strict=True):
+            w.part.put(w.at, w.part.succeeded(w.at, said, w.width, w.height))
 
     def _outcome(self, part: Part) -> Outcome:
         """Say how far a chunk has come."""
@@ -297,9 +254,3 @@ class Pipeline:
 def _weight(item: tuple[int, bytes | ItemError | None]) -> int:
     """Return the bytes that a read file holds in memory."""
     return len(item[1]) if isinstance(item[1], bytes) else 0
-
-
-def top_labels(labels: Sequence[str], probabilities: Sequence[float], count: int = 5) -> str:
-    """Return the best labels as JSON text, `[["label", p], …]`."""
-    best = sorted(range(len(labels)), key=lambda n: -probabilities[n])[:count]
-    return json.dumps([[labels[n], probabilities[n]] for n in best])

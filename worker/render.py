@@ -13,6 +13,7 @@ from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs.arrivals import reserve_object
 from shared.jobs.claim import job_specs
+from shared.jobs.crash import has_crashed
 from shared.jobs.stop import manifest_source
 from shared.lanes import view_key
 from shared.logs import get_logger
@@ -47,7 +48,7 @@ def _picture(
 ) -> NDArray[np.uint8] | None:
     """Return the pixels, grey or blue-green-red as OpenCV writes them; None when there is nothing to render."""
     spec = job_specs(db, [job_id]).get(job_id)
-    if spec is None or not 0 <= seq < spec.total:
+    if spec is None or not 0 <= seq < spec.total or has_crashed(db, job_id, seq):
         return None
     source = manifest_source(blobs, spec.manifest_inline, spec.manifest_key)
     part = read_slice(source, seq, seq + 1)

@@ -26,9 +26,9 @@ def claim_batch(
 ) -> tuple[list[Claim], dict[UUID, JobSpec]]:
     """Lease the head of the lane's line and the single healthy items behind it; return their jobs too.
 
-    The promises are those of `claim`. A chunk that crashed before comes alone. The claim does not wait for the disk: if
-    Postgres itself crashes before, the chunk is pending again and the worker's commit is fenced. Jobs of several inputs
-    are left out of the second value.
+    The promises are those of `claim`. A chunk that was lost before comes alone. The claim does not wait for the disk:
+    if Postgres itself crashes before, the chunk is pending again and the worker's commit is fenced. Jobs of several
+    inputs are left out of the second value.
 
     Args:
         most: how many chunks one claim may take together.
@@ -36,7 +36,7 @@ def claim_batch(
     values = {**claim_values(lane, served, worker, lease_s), "rest": most - 1}
     rows = db.run(lambda connection: connection.execute(_CLAIM_MANY, values).all(), single=True)
     specs = {row.job_id: _spec(row) for row in rows if row.inputs == 1}
-    return [Claim(*row[:9]) for row in rows], specs
+    return [Claim(*row[:10]) for row in rows], specs
 
 
 def _spec(row: sa.Row[tuple[object, ...]]) -> JobSpec:
@@ -120,14 +120,14 @@ _SPEC_FIELDS = (
 _CLAIM_MANY = sa.text(
     f"""WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS is_set
     ), head AS MATERIALIZED (
-        SELECT k.id, k.crashes = 0 AND k.kind = 'classify' AND k.end_seq = k.first_seq + 1 AS single
+        SELECT k.id, k.losses = 0 AND k.kind = 'classify' AND k.end_seq = k.first_seq + 1 AS single
         FROM chunks k JOIN jobs j ON j.id = k.job_id
         WHERE (SELECT is_set = 'off' FROM quick) AND k.lane = :lane AND k.state = 'pending' AND {SERVED}
         ORDER BY k.priority, k.turn, k.id LIMIT 1 FOR UPDATE OF k SKIP LOCKED
     ), more AS MATERIALIZED (
         SELECT k.id FROM chunks k JOIN jobs j ON j.id = k.job_id
         WHERE (SELECT single FROM head) AND k.lane = :lane AND k.state = 'pending' AND k.kind = 'classify'
-            AND k.crashes = 0 AND k.end_seq = k.first_seq + 1 AND k.id <> (SELECT id FROM head) AND {SERVED}
+            AND k.losses = 0 AND k.end_seq = k.first_seq + 1 AND k.id <> (SELECT id FROM head) AND {SERVED}
         ORDER BY k.priority, k.turn, k.id LIMIT :rest FOR UPDATE OF k SKIP LOCKED
     ), c AS (SELECT id FROM head UNION ALL SELECT id FROM more
     ), k AS ({LEASE} FROM c WHERE k.id = c.id RETURNING {COLUMNS})

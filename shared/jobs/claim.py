@@ -115,7 +115,7 @@ def heartbeat(
 
 
 def hand_back(db: Database, claims: Sequence[Claim]) -> int:
-    """Return chunks unharmed to the line, at the place where they stood; crashes do not grow."""
+    """Return chunks unharmed to the line, at the place where they stood, as if they had never been claimed."""
 
     def work(connection: sa.Connection) -> int:
         return connection.execute(
@@ -137,7 +137,7 @@ def hand_back_failed(db: Database, claims: Sequence[Claim]) -> int:
 
 
 def hand_back_all(db: Database, worker: str) -> int:
-    """Return everything that this worker process still holds; for a graceful stop."""
+    """Return everything that a worker process holds, as if it had never been claimed; for a graceful stop."""
 
     def work(connection: sa.Connection) -> int:
         return connection.execute(_HAND_BACK_ALL, {"worker": worker}).rowcount
@@ -145,7 +145,9 @@ def hand_back_all(db: Database, worker: str) -> int:
     return db.run(work)
 
 
-COLUMNS = "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes, k.failures"
+COLUMNS = (
+    "k.id, k.job_id, k.kind, k.first_seq, k.end_seq, k.attempt, k.token, k.crashes, k.failures, k.losses"
+)
 SERVED = """(k.not_before IS NULL OR k.not_before <= clock_timestamp())
         AND (k.kind = 'expand' OR (k.model = ANY (:names) AND (j.model_version IS NULL OR j.model_name || '@'
         || j.model_version || coalesce('/' || j.engine_class, '') = ANY (:references))))"""
@@ -200,11 +202,12 @@ _HEARTBEAT = sa.text(
 )
 _BACK = f"""UPDATE chunks k SET state = 'pending', token = NULL, worker = NULL, lease_until = NULL,
         claimed_at = NULL, position = k.first_seq, turn = coalesce(least(k.turn, {HEAD_TURN}), k.turn)"""
+_UNHARMED = f"{_BACK}, attempt = k.attempt - 1"
 _HAND_BACK = sa.text(
     f"""WITH held AS MATERIALIZED (
         SELECT k.id FROM chunks k JOIN unnest(:ids, :tokens) AS h (id, token) ON k.id = h.id AND k.token = h.token
         WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
-    {_BACK} FROM held WHERE k.id = held.id"""
+    {_UNHARMED} FROM held WHERE k.id = held.id"""
 ).bindparams(
     sa.bindparam("ids", type_=pg.ARRAY(sa.BigInteger())), sa.bindparam("tokens", type_=pg.ARRAY(pg.UUID()))
 )
@@ -221,5 +224,5 @@ _HAND_BACK_FAILED = sa.text(
 _HAND_BACK_ALL = sa.text(
     f"""WITH held AS MATERIALIZED (
         SELECT id FROM chunks WHERE state = 'leased' AND worker = :worker ORDER BY id FOR UPDATE)
-    {_BACK} FROM held WHERE k.id = held.id"""
+    {_UNHARMED} FROM held WHERE k.id = held.id"""
 )

@@ -189,8 +189,8 @@ _FENCE_PREFIX = sa.text(
         UPDATE chunks k SET state = 'done', token = NULL, lease_until = NULL, end_seq = :reached, position = :reached
         WHERE k.id = :id AND k.attempt = :attempt AND k.token = :token AND k.state = 'leased'
         RETURNING k.*, (SELECT o.end_seq FROM chunks o WHERE o.id = :id) AS whole_end)
-    INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position, crashes)
-    SELECT job_id, tenant, lane, priority, turn, kind, model, :reached, whole_end, :reached, crashes
+    INSERT INTO chunks (job_id, tenant, lane, priority, turn, kind, model, first_seq, end_seq, position, losses)
+    SELECT job_id, tenant, lane, priority, turn, kind, model, :reached, whole_end, :reached, losses
     FROM held RETURNING :id AS id, (SELECT claimed_at FROM held) AS claimed_at"""
 )
 _CHUNK_PLACE = sa.text("SELECT tenant, lane, priority, model FROM chunks WHERE id = :id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,9 @@ def drainer(settings: Settings, models: Models, blobs: Blobs) -> Iterator[Draine
     yield made
     made.heartbeat.close()
     made.db.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Name the folder of installed models."""
+    return tmp_path / "models"

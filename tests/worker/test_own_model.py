@@ -28,8 +28,8 @@ from tests.processes import ROOT, Process, worker
 from tests.queue_driver import execute, row
 from tests.services import wait_for
 from tests.uploads import submit_file
-from tests.worker.test_drain import items_of, sample_digits, zip_of
-from tests.worker.test_install import exported, install, net
+from tests.worker.files import items_of, sample_digits, zip_of
+from tests.worker.installing import exported, install, net
 from worker.drain import Drainer
 from worker.models import Models, ModelWatch
 from worker.runtime import build

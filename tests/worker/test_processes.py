@@ -25,7 +25,7 @@ from tests.processes import Process, steward, worker, worker_command
 from tests.queue_driver import row
 from tests.services import wait_for
 from tests.uploads import submit_file
-from tests.worker.test_drain import sample_digits, zip_of
+from tests.worker.files import sample_digits, zip_of
 from worker.engines import load_engine
 
 pytestmark = pytest.mark.timeout(120)
