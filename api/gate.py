@@ -34,7 +34,7 @@ PUBLIC = PROBES | {"/docs", "/openapi.json", "/sign-in"}
 PUBLIC_FOLDERS = ("/static/", "/docs/")
 LOCAL = frozenset({"/metrics", "/readyz"})
 """What needs no key on this machine itself."""
-FORMS = frozenset({"/jobs", "/sign-out"})
+FORMS = frozenset({"/jobs", "/jobs/samples", "/sign-out"})
 """Routes that compare the token of a form's field themselves."""
 AGAIN_S = 4.0
 _PAGE = re.compile(r"/|/jobs(?:/[^/]*(?:/[a-z]+)?)?|/(?:try|models|system|tour)(?:/[^/]*)?|/sign-out")

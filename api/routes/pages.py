@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import pages
 from api.auth import Reader, Submitter, check_form
+from api.forms import form_fields
+from api.options import from_json
+from api.page_choices import choices
 from api.problems import request_id_of
-from api.routes.submit import receive
-from api.services import Caller, Parts, Services
+from api.routes.submit import receive, stashing
+from api.samples import NAME, samples
+from api.services import Parts
+from api.stash import Stash
 from api.strict import StrictRoute
 from api.submission import Circumstances
 from shared.documents import job_document
@@ -21,20 +26,16 @@ from shared.jobs.read import JobFilter, get_job, list_jobs
 
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
-LATEST = 5
+LATEST = 6
 PAGE = 25
-
-
-def latest(parts: Services, caller: Caller, limit: int) -> list[dict[str, Any]]:
-    """Return the documents of the newest jobs."""
-    jobs = list_jobs(parts.db, caller.tenant, JobFilter(), limit)
-    return [job_document(job, parts.catalogue) for job in jobs]
 
 
 @router.get("/")
 def home(parts: Parts, caller: Reader) -> Response:
     """Show the form and the latest jobs."""
-    return pages.page("home.html", caller, here="/", jobs=latest(parts, caller, LATEST))
+    found = list_jobs(parts.db, caller.tenant, JobFilter(), LATEST)
+    shown = [job_document(job, parts.catalogue) for job in found]
+    return pages.page("home.html", caller, here="/", jobs=shown, **choices(parts))
 
 
 @router.post("/jobs")
@@ -45,10 +46,31 @@ async def submit(request: Request, parts: Parts, caller: Submitter) -> Response:
     return RedirectResponse(f"/jobs/{job_id_text(made.job_id)}", 303)
 
 
+@router.post("/jobs/samples")
+async def try_samples(request: Request, parts: Parts, caller: Submitter) -> Response:
+    """Submit our own samples, so that a newcomer sees results at once."""
+    check_form(caller, (await form_fields(request)).get("csrf"))
+    how = Circumstances(tenant=caller.tenant, request_id=request_id_of(request))
+    async with stashing(parts, caller.tenant, request) as stash:
+        await parts.intake.in_thread(partial(_stash_samples, stash))
+        made, job = await run_in_threadpool(
+            partial(parts.submissions.submit, stash, from_json({"name": NAME}), how)
+        )
+    if job is not None:
+        parts.tickets.send(job.lane, len(job.chunks))
+    return RedirectResponse(f"/jobs/{job_id_text(made.job_id)}", 303)
+
+
+def _stash_samples(stash: Stash) -> None:
+    for name, data in samples():
+        stash.add(name, None, data)
+    stash.finish()
+
+
 @router.get("/jobs")
 def jobs(parts: Parts, caller: Reader) -> Response:
     """Show the list of jobs."""
-    return pages.page("jobs.html", caller, here="/jobs", jobs=latest(parts, caller, PAGE))
+    return pages.page("jobs.html", caller, here="/jobs", jobs=[])
 
 
 @router.get("/jobs/{job_id}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -13,18 +12,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api import pages
 from api.auth import Reader, check_form
 from api.credentials import PLAIN_COOKIE, SECURE_COOKIE
+from api.forms import form_fields
 from api.gate import is_secure, session_of
 from api.origins import host_of, is_loopback
 from api.problems import wants_page
 from api.services import Parts, Services
 from api.strict import StrictRoute
-from shared.errors import BadRequest, Forbidden, PayloadTooLarge, Unauthorized
+from shared.errors import Forbidden, Unauthorized
 from shared.keys.sessions import begin_session, new_session_id
 from shared.keys.text import parse_key
 
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
-MOST_BYTES = 4096
 _NEXT = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?", re.ASCII)
 """An address of ours and nothing that a browser could take for another site's."""
 
@@ -46,7 +45,7 @@ async def form(parts: Parts, back: Annotated[str, Query(alias="next", max_length
 async def sign_in(request: Request, parts: Parts) -> Response:
     """Begin a session with a new id, whatever cookie came along, and lead to where the person wanted to go."""
     await parts.limits.attempt(request.scope)
-    fields = await _fields(request)
+    fields = await form_fields(request)
     back = safe_next(fields.get("next", "/"))
     try:
         session = await _begin(request, parts, fields.get("key", "").strip())
@@ -62,7 +61,7 @@ async def sign_in(request: Request, parts: Parts) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request, parts: Parts, caller: Reader) -> Response:
     """End the session and take the cookie away."""
-    check_form(caller, (await _fields(request)).get("csrf"))
+    check_form(caller, (await form_fields(request)).get("csrf"))
     session = session_of(request.scope, parts)
     if session is not None:
         await parts.keyring.sign_out(session)
@@ -93,29 +92,6 @@ async def _begin(request: Request, parts: Services, text: str) -> str:
         await parts.keyring.sign_out(before)
     await run_in_threadpool(begin_session, parts.db, caller.key_id, session, parts.settings.session_max_s)
     return session
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    """Read a small form.
-
-    Raises:
-        BadRequest: it is no form, or has a field twice.
-        PayloadTooLarge: it is not small.
-    """
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > MOST_BYTES:
-            raise PayloadTooLarge("This form is larger than it can be.")
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise BadRequest("This address takes a form.")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=10, errors="strict")
-    except ValueError as error:
-        raise BadRequest("The form cannot be read.") from error
-    if len(dict(pairs)) != len(pairs):
-        raise BadRequest("A field of the form came twice.")
-    return dict(pairs)
 
 
 def _put_cookie(answer: Response, request: Request, parts: Services, value: str, age_s: int) -> None:

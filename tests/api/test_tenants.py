@@ -79,7 +79,11 @@ ROUTES = {
     ("GET", "/"): OWN,
     ("GET", "/jobs"): OWN,
     ("POST", "/jobs"): OWN,
+    ("POST", "/jobs/samples"): OWN,
     ("GET", "/jobs/{job_id}"): FOREIGN,
+    ("GET", "/jobs/{job_id}/results"): FOREIGN,
+    ("GET", "/jobs/{job_id}/list"): FOREIGN,
+    ("GET", "/jobs/{job_id}/review"): FOREIGN,
     ("POST", "/sign-out"): OWN,
 }
 """What every route that is not public promises to two tenants."""

@@ -1,5 +1,6 @@
 // Runs before the first paint, so that a chosen theme does not flash; a classic script, since modules run later.
 "use strict";
+document.documentElement.classList.add("js");
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
