@@ -82,7 +82,7 @@ def draw(
             number,
             at_s,
             kind,
-            _length(chance, KINDS[kind], lease_s),
+            _length(chance, KINDS[kind], lease_s, duration_s),
             chance.randrange(1 << 30),
             chance.random(),
         )
@@ -99,6 +99,7 @@ def _kinds(chance: random.Random, kinds: list[str], count: int) -> Iterator[str]
     yield from together
 
 
-def _length(chance: random.Random, kind: Kind, lease_s: float) -> float:
+def _length(chance: random.Random, kind: Kind, lease_s: float, duration_s: float) -> float:
     longest = max(kind.shortest_s, kind.leases * lease_s if kind.leases else kind.longest_s)
-    return chance.uniform(kind.shortest_s, longest)
+    drawn = chance.uniform(kind.shortest_s, longest)
+    return min(drawn, max(kind.shortest_s, duration_s / 4))

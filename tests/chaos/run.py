@@ -54,10 +54,12 @@ class Run:
 
     async def go(self) -> dict[str, Any]:
         """Do it all; return the report."""
+        say(f"seed {self.seed}, in {self.home}")
         for kind, why in self.missing.items():
             say(f"LEFT OUT: {kind}: {why}")
         await self.receiver.start()
         async with self._stack():
+            say("everything is up")
             self.client = Client(self.urls["api"], self.violations, CLIENT_PATIENCE_S)
             self.watcher = Watcher(self.client, self.violations)
             more = large([size for size, _ in self.sizes.large])
@@ -159,6 +161,8 @@ class Run:
         counted = await asyncio.to_thread(inner.check_jobs, records, self.references)
         inner.check_keys(records)
         objects = inner.check_storage(self.folder.path)
+        for path in self.folder.wrongly_stored():
+            self.violations.add(f"stored although the folder was away: {path.name}")
         hooks = inner.check_webhooks(records, self.receiver)
         compared = await outside.check(
             self.client, records, self.references, self.violations, self.sizes.sample

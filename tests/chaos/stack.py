@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from urllib.request import urlopen
 
+import psutil
+
 from inkqueue.local.home import Home
 from inkqueue.local.launch import Launch, adopt_orphans
 from inkqueue.local.postgres import PORT as SOCKET_PORT
@@ -66,6 +68,7 @@ class ChaosStack:
         self.supervisor = Supervisor(self.home, lambda text: print(text, flush=True))
         self.postgres = Postgres(self.home.path, settings=self._server_settings())
         self.redis = Redis(self.home.path)
+        self._shared = set(Path("/dev/shm").glob("*faketime_*"))
         self.ports = {name: free_port() for name in plan.names() if name.startswith("api")}
 
     def start(self) -> None:
@@ -106,6 +109,9 @@ class ChaosStack:
         apis = [name for name in names if name.startswith("api")]
         self.supervisor.stop(apis, [n for n in names if n not in apis], ["proxy"], ["redis"], ["postgres"])
         self.home.release()
+        for left in set(Path("/dev/shm").glob("*faketime_*")) - self._shared:  # libfaketime's
+            if not psutil.pid_exists(int(left.name.rpartition("_")[2])):
+                left.unlink(missing_ok=True)
 
     def _server_settings(self) -> dict[str, str]:
         return {"max_connections": "150"} | ({} if self.plan.durable else {"fsync": "off"})
@@ -139,8 +145,8 @@ class ChaosStack:
                 "FAKETIME_TIMESTAMP_FILE": str(clock),
                 "FAKETIME_CACHE_DURATION": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                "FAKETIME_DISABLE_SHM": "1",
                 "NO_FAKE_STAT": "1",
+                "PYTHONPATH": str(Path(__file__).parent / "clock"),
             }
         return environment
 

@@ -118,7 +118,7 @@ class Watcher:
             answer = await self.client.once("GET", f"/v1/jobs/{job}", params=wait)
         except httpx.TransportError:
             return
-        if answer.status_code == 404:
+        if answer.status_code == 404 and not self._ended[job].is_set():  # it may end and be deleted meanwhile
             self.violations.add(f"{job}: an acknowledged job is not found")
             self._ended[job].set()
         elif answer.status_code == 200:
