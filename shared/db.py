@@ -28,7 +28,7 @@ _TIMEOUTS: dict[Role, tuple[int, int, int]] = {
     "tool": (5_000, 60_000, 60_000),
 }
 _RETRIED = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
-_FULL = {"53100", "53200"}  # disk full, out of memory
+_FULL = "53100"
 _READ_ONLY = "25006"
 _PASSING = {"08", "53", "57", "58"}  # connection, resources, operator, system: the classes of outages
 _TRIES = 6
@@ -185,7 +185,7 @@ def translated(error: Exception) -> Exception:
     if not isinstance(error, DBAPIError):
         return error
     state = sqlstate(error) or ""
-    if state in _FULL:
+    if state == _FULL:
         return StorageFull("The database has no room left.")
     lost = isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
     if state == _READ_ONLY:
