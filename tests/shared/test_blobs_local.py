@@ -31,18 +31,18 @@ def test_commit_flushes_the_file_before_and_the_folders_after_the_rename(
 ) -> None:
     """A power cut after the commit loses neither the bytes nor any folder on the way."""
     events: list[str] = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, rename = os.fsync, os.rename
 
     def note_fsync(fd: int) -> None:
         events.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         fsync(fd)
 
-    def note_rename(self: Path, target: Path) -> Path:
+    def note_rename(old: Path, new: Path) -> None:
         events.append("rename")
-        return rename(self, target)
+        rename(old, new)
 
     monkeypatch.setattr("os.fsync", note_fsync)
-    monkeypatch.setattr(Path, "rename", note_rename)
+    monkeypatch.setattr("os.rename", note_rename)
     LocalBlobs(root).put(KEY, b"x")
 
     at = events.index("rename")
