@@ -47,6 +47,9 @@ def index(
     caller: Reader,
     status: Annotated[list[JobStatus] | None, Query(description="Repeat for several.")] = None,
     name: Annotated[Text | None, Query(description="The job's exact name.", max_length=200)] = None,
+    search: Annotated[
+        Text | None, Query(description="A part of the name, in capitals or not.", max_length=200)
+    ] = None,
     created_after: Annotated[datetime | None, Query()] = None,
     created_before: Annotated[datetime | None, Query()] = None,
     kind: Annotated[Literal["job", "predict"], Query()] = "job",
@@ -58,6 +61,7 @@ def index(
         kind=kind,
         statuses=[str(s) for s in status or ()],
         name=name,
+        search=search,
         created_after=_aware(created_after),
         created_before=_aware(created_before),
         before=parse_cursor(cursor) if cursor is not None else None,

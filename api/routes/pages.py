@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from api import pages
 from api.auth import Reader, Submitter, check_form
 from api.forms import form_fields
-from api.options import from_json
+from api.options import Text, from_json
 from api.page_choices import choices
+from api.page_jobs import listing
 from api.problems import request_id_of
 from api.routes.submit import receive, stashing
 from api.samples import NAME, samples
@@ -27,7 +29,6 @@ from shared.jobs.read import JobFilter, get_job, list_jobs
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
 LATEST = 6
-PAGE = 25
 
 
 @router.get("/")
@@ -68,9 +69,15 @@ def _stash_samples(stash: Stash) -> None:
 
 
 @router.get("/jobs")
-def jobs(parts: Parts, caller: Reader) -> Response:
+def jobs(
+    parts: Parts,
+    caller: Reader,
+    search: Annotated[Text, Query(max_length=200)] = "",
+    state: Annotated[str, Query(max_length=20)] = "",
+    cursor: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
     """Show the list of jobs."""
-    return pages.page("jobs.html", caller, here="/jobs", jobs=[])
+    return pages.page("jobs.html", caller, here="/jobs", **listing(parts, caller, search, state, cursor))
 
 
 @router.get("/jobs/{job_id}")
@@ -79,9 +86,3 @@ def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
     document = job_document(job, parts.catalogue)
     return pages.page("job.html", caller, here="/jobs", tab="", job=document, ended=job.terminal)
-
-
-@router.get("/docs")
-async def docs() -> Response:
-    """Show the API reference."""
-    return HTMLResponse(pages.DOCS, headers={"Content-Security-Policy": pages.DOCS_POLICY})

@@ -95,11 +95,12 @@ class Watched(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """What a listing is narrowed to; `before` is the id of the last job of the page before."""
+    """What a listing is narrowed to; `search` is a part of the name, `before` the id of the last job before."""
 
     kind: str = "job"
     statuses: Sequence[str] = ()
     name: str | None = None
+    search: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     before: UUID | None = None
@@ -148,6 +149,9 @@ def _conditions(wanted: JobFilter) -> dict[str, dict[str, Any]]:
         conditions["j.status = ANY (:statuses)"] = {"statuses": list(wanted.statuses)}
     if wanted.name is not None:
         conditions["j.name = :name"] = {"name": wanted.name}
+    if wanted.search is not None:
+        # strpos knows no wildcards, so nothing in the text needs escaping
+        conditions["strpos(lower(j.name), lower(:search)) > 0"] = {"search": wanted.search}
     if wanted.created_after is not None:
         conditions["j.created_at > :after"] = {"after": wanted.created_after}
     if wanted.created_before is not None:
