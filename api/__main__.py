@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from types import FrameType
-
-import uvicorn
-from fastapi import FastAPI
 
 from api.main import create_app
 from api.origins import reach_of_others
-from api.server import allow_files, server_config
+from api.server import Server, allow_files, given_sockets, server_config
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.keys.bootstrap import BootstrapRefused, checked_bootstrap
@@ -43,23 +39,8 @@ def main() -> int:
     allow_files(settings)
     config = server_config(app, settings, GRACE_S)
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config, app).run()
+        Server(config, app).run(given_sockets(settings))
     return 0
-
-
-class Server(uvicorn.Server):
-    """uvicorn's own, but that long polls and event streams do not hold up its end."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop, and let go of those who wait."""
-        super().handle_exit(sig, frame)
-        services = getattr(self._app.state, "services", None)
-        if services is not None:
-            services.waiters.let_go()
 
 
 def refusal(settings: Settings) -> str | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import socket
+import time
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,6 +15,8 @@ from api.protocol import bounded
 from shared.settings import Settings
 
 BACKLOG = 2048
+GOODBYE_S = 1.0
+"""Seconds in which busy connections learn that they end; one closed just as a request comes would be an error."""
 SPARE_FILES = 512
 """Open files beside those of the connections."""
 
@@ -39,6 +45,41 @@ def server_config(app: FastAPI, settings: Settings, grace_s: int) -> uvicorn.Con
         backlog=BACKLOG,
         timeout_graceful_shutdown=grace_s,
     )
+
+
+def given_sockets(settings: Settings) -> list[socket.socket] | None:
+    """Return the sockets that whoever started this process listens on already."""
+    numbers = [int(number) for number in settings.listen_fds.split(",") if number]
+    return [socket.socket(fileno=number) for number in numbers] or None
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own, but that it ends without a caller's noticing.
+
+    Long polls and event streams are let go at once, and connections are told to go elsewhere before they are closed.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, and let go of those who wait."""
+        super().handle_exit(sig, frame)
+        services = getattr(self._app.state, "services", None)
+        if services is not None:
+            services.waiters.let_go()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, say goodbye in each answer for a moment, then close those that rest."""
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        over = time.monotonic() + GOODBYE_S
+        while state.connections and time.monotonic() < over and not self.force_exit:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
 
 
 def allow_files(settings: Settings) -> None:

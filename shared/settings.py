@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     # --- the API
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8000, description="Port that the API listens on.")
+    listen_fds: str = Field(
+        default="",
+        pattern=r"^(\d+(,\d+)*)?$",
+        description="Numbers of open sockets that listen already and that the API shall serve instead; who started it "
+        "holds them, so that nobody is refused while it is started anew.",
+    )
     allow_open: bool = Field(
         default=False,
         description="Listen on an address that others reach although there are no keys; for containers behind a wall.",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from shared.errors import ITEM_ERRORS, ItemError, Unavailable
+from shared.errors import ITEM_ERRORS, ItemError, Unavailable, UndecodableImage
 from shared.logs import get_logger
 from shared.settings import Settings, get_settings
 from worker.guard import BEGUN, run_guarded
@@ -70,7 +70,7 @@ def read_apart(
     if done.reason == "stopped":
         raise Stopped
     if done.crashed:
-        log.error("item_crashed", reason=done.reason or f"signal {-done.code}")
+        log.error("item_crashed", reason=done.reason or f"exit code {done.code}")
         raise Crashed
     if done.code:
         raise Unavailable(f"An item could not be read apart: {done.errors[-500:]}")
@@ -106,6 +106,9 @@ def main() -> None:
         said = say(package.labels, readings)[0]
     except ItemError as refused:
         error = (refused.code, refused.detail)
+    except Exception:  # as in a worker: a bug that raises is no crash
+        log.exception("item_broken")
+        error = (UndecodableImage.code, UndecodableImage().detail)
     answer = {"said": said and list(said), "error": error, "width": width, "height": height}
     sys.stdout.buffer.write(orjson.dumps(answer))
 

@@ -30,11 +30,14 @@ class Done:
     output: bytes
     errors: str
     reason: str | None
+    has_begun: bool
 
     @property
     def crashed(self) -> bool:
-        """Tell whether it died of what it was given: by a signal, or beyond a limit."""
-        return self.reason in ("time", "memory") or (self.reason is None and self.code < 0)
+        """Tell whether it died of what it was given: beyond a limit, by a signal, or by leaving without a word."""
+        return self.reason in ("time", "memory") or (
+            self.reason is None and self.has_begun and self.code != 0
+        )
 
 
 def run_guarded(
@@ -67,8 +70,9 @@ def run_guarded(
             process.wait()
         out.seek(0)
         err.seek(max(0, err.seek(0, 2) - _TAIL))
-        output = out.read().removeprefix(BEGUN)
-        return Done(process.returncode, output, err.read().decode(errors="replace"), reason)
+        output = out.read()
+        errors = err.read().decode(errors="replace")
+        return Done(process.returncode, output.removeprefix(BEGUN), errors, reason, output.startswith(BEGUN))
 
 
 def _wait(

@@ -30,8 +30,8 @@ def count_apart(data: bytes, *, max_pages: int, timeout_s: float = 20.0, memory_
             raise UndecodableImage("Counting the pages of this file took too long.")
         if done.reason is None and done.code == 0:
             return int(done.output)
-        if done.reason is None and done.code == _REFUSED:
-            code, _, detail = done.output.decode().partition("\n")
+        code, _, detail = done.output.decode(errors="replace").partition("\n")
+        if done.reason is None and done.code == _REFUSED and code in ITEM_ERRORS:
             raise ITEM_ERRORS[code](detail)
     raise ModelError("Counting the pages of this file stopped the process; it was set aside.")
 

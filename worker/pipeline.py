@@ -10,7 +10,7 @@ from shared.contracts import Finished, JobSpec
 from shared.db import Database
 from shared.errors import BlobMissing, ItemError, ModelError, UndecodableImage
 from shared.jobs import claim as claims_of
-from shared.jobs.crash import item_crashed
+from shared.jobs.crash import careful_step, item_crashed
 from shared.logs import get_logger
 from shared.members import read_members
 from shared.settings import Settings
@@ -85,30 +85,33 @@ class Pipeline:
         self._infer(waiting)
 
     def _carefully(self, part: Part) -> None:
-        """Work item by item and write down each position first: the next crash names its item."""
-        claim = part.held.claim
-        for index in range(len(part.rows)):
-            part.held.position = claim.first_seq + index
-            alive = claims_of.heartbeat(
-                self._db,
-                [claim],
-                [part.held.position],
-                lease_s=self._settings.lease_s,
-                limit_s=self._settings.chunk_limit_s,
-            )
-            part.held.lost = part.held.lost or claim.id not in alive
-            if self._must_stop(part):
+        """Work step by step and write down each position first: the next loss names its step."""
+        claim, count = part.held.claim, len(part.rows)
+        step = min(careful_step(count), self._loaded.batch_size(self._settings.batch_size))
+        for start in range(0, count, step):
+            if not self._holds(part, claim.first_seq + start):
                 return
             if claim.apart and self._is_hopeless(part):
                 return
             waiting: list[Waiting] = []
-            for data in self._one(part, index):
-                if claim.apart and isinstance(data, bytes):
-                    self._read_apart(part, data)
-                else:
-                    self._take(part, index, data, waiting)
+            for index in range(start, min(start + step, count)):
+                for data in self._one(part, index):
+                    if claim.apart and isinstance(data, bytes):
+                        self._read_apart(part, data)
+                    else:
+                        self._take(part, index, data, waiting)
             self._infer(waiting)
             self._any = True
+
+    def _holds(self, part: Part, position: int) -> bool:
+        """Write down the position; tell whether to go on."""
+        claim, settings = part.held.claim, self._settings
+        part.held.position = position
+        alive = claims_of.heartbeat(
+            self._db, [claim], [position], lease_s=settings.lease_s, limit_s=settings.chunk_limit_s
+        )
+        part.held.lost = part.held.lost or claim.id not in alive
+        return not self._must_stop(part)
 
     def _read_apart(self, part: Part, data: bytes) -> None:
         """Read the only item of a suspect chunk in a process of its own; after enough crashes, set it aside."""

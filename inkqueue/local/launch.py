@@ -31,7 +31,10 @@ class ServerUser:
 
 @dataclass(frozen=True)
 class Launch:
-    """One process to start: its name for logs, command line, surroundings and how it is asked to stop."""
+    """One process to start: its name for logs, command line, surroundings and how it is asked to stop.
+
+    `fds` are open files of ours that it shall have under the same numbers.
+    """
 
     name: str
     argv: Sequence[str]
@@ -41,6 +44,7 @@ class Launch:
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     grace_s: float = 10.0
+    fds: Sequence[int] = ()
 
 
 def die_with_parent(orphan_signal: signal.Signals) -> Callable[[], None]:
@@ -99,6 +103,7 @@ def start(launch: Launch, log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
+            pass_fds=tuple(launch.fds),
             preexec_fn=die_with_parent(launch.orphan_signal),
             **identity,
         )

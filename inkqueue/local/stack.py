@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
 import os
 import signal
@@ -10,14 +9,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from inkqueue.local.errors import LocalStackError
 from inkqueue.local.home import Home, default_home
 from inkqueue.local.launch import Launch, adopt_orphans
 from inkqueue.local.leftovers import stop_leftovers
+from inkqueue.local.listening import listen
 from inkqueue.local.postgres import Postgres
 from inkqueue.local.redis import Redis
 from inkqueue.local.supervisor import Supervisor
@@ -54,12 +53,19 @@ class Stack:
         self.home = Home(options.home.expanduser().absolute())
         self.supervisor = Supervisor(self.home, say)
         self.urls: dict[str, str] = {}
+        self.listeners: list[socket.socket] = []
 
     @property
     def url(self) -> str:
-        """Return the address of the API."""
+        """Return the address of the API on this machine."""
         host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         return f"http://{host}:{self.options.port}"
+
+    @property
+    def public_url(self) -> str:
+        """Return the address that people type: the public one where it is set, never one that is no address."""
+        public = os.environ.get("INKQUEUE_PUBLIC_URL", "").rstrip("/")
+        return public or self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
     def start(self) -> None:
         """Start everything; return when the service answers that it is ready.
@@ -72,7 +78,7 @@ class Stack:
         self.home.describe_holder(f"pid {os.getpid()}, {self.url}")
         for name in stop_leftovers(self.home):
             self.say(f"stopped {name}, left over from a stack that was killed")
-        self._check_port()
+        self.listeners = listen(self.options.host, self.options.port)
         self._start_services()
         self._migrate()
         self._start_own()
@@ -81,7 +87,7 @@ class Stack:
 
     def is_ready(self) -> bool:
         """Ask the API whether it can work."""
-        connection = http.client.HTTPConnection(self.options.host, self.options.port, timeout=5.0)
+        connection = http.client.HTTPConnection(self.options.host, self.options.port, timeout=2.0)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -95,26 +101,11 @@ class Stack:
 
         A second request to stop ends all patience; nothing that was acknowledged is lost even then.
         """
+        for listener in self.listeners:  # refuse, rather than keep callers waiting for nobody
+            listener.close()
         workers = [name for name in self.supervisor.children if name.startswith("worker")]
         self.supervisor.stop(["api"], [*workers, "steward"], ["redis"], ["postgres"])
         self.home.release()
-
-    def _check_port(self) -> None:
-        family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.options.host, self.options.port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise LocalStackError(
-                        f"Port {self.options.port} is taken by another program. "
-                        f"Choose another: inkqueue up --port {self.options.port + 1} "
-                        f"(or make run PORT={self.options.port + 1})."
-                    ) from error
-                raise LocalStackError(
-                    f"Cannot listen on {self.options.host}:{self.options.port}: {error.strerror}."
-                ) from error
 
     def _start_services(self) -> None:
         """Start PostgreSQL and Redis together, unless the environment names running ones."""
@@ -155,11 +146,18 @@ class Stack:
         self.say(f"Database schema is current ({time.monotonic() - began:.1f} s)")
 
     def _start_own(self) -> None:
-        self.supervisor.add(self._python("api", "api"))
+        self.supervisor.add(self._api())
         for number in range(1, self.options.workers + 1):
             self.supervisor.add(self._worker(f"worker-{number}", "bulk"))
         self.supervisor.add(self._worker("worker-interactive", "interactive"))
         self.supervisor.add(self._python("steward", "worker.steward"))
+
+    def _api(self) -> Launch:
+        """Lend the API our sockets: while it is started anew, callers wait in line instead of being refused."""
+        fds = [listener.fileno() for listener in self.listeners]
+        launch = self._python("api", "api", grace_s=15.0)
+        environment = {**launch.env, "INKQUEUE_LISTEN_FDS": ",".join(map(str, fds))}
+        return replace(launch, env=environment, fds=fds)
 
     def _worker(self, name: str, lane: str) -> Launch:
         celery = ["-A", "worker.app", "worker", "-P", "prefork", "-c", "1", "-Q", lane, "-n", f"{name}@%h"]

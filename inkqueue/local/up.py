@@ -90,9 +90,10 @@ def _tell(stack: Stack, console: Console) -> None:
     """Print every address that a person may need, and keep the three URLs in a file."""
     exports = [f"export {name}={shlex.quote(url)}" for name, url in sorted(stack.urls.items())]
     file = stack.home.write_urls({**stack.urls, **stack.models(), "INKQUEUE_PORT": str(stack.options.port)})
+    public = stack.public_url
     lines = [
-        f"  Page        {stack.url}/",
-        f"  API docs    {stack.url}/docs",
+        f"  Page        {public}/",
+        f"  API docs    {public}/docs",
         f"  Logs        {stack.home.logs}",
         f"  Join with more workers from any folder (these lines are in {file}):",
         *(f"    {line}" for line in exports),
