@@ -42,11 +42,11 @@ def draw(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
     return KINDS[rng.choice(len(KINDS), p=_SHARES)](digits, rng)
 
 
-def on_paper(ink: Plane, rng: np.random.Generator) -> Pixels:
-    """Bend ink and lay it on a page, or hand it in as it is: light on dark, 28×28."""
+def on_paper(ink: Plane, rng: np.random.Generator, *, page_share: float = 0.4) -> Pixels:
+    """Bend ink and lay it on a page in a share of cases, or hand it in as it is: light on dark, 28×28."""
     height = len(ink) / 1.4
     bent = scenes.bend(ink, height, rng, scenes.Scenes())
-    if rng.random() < 0.4:
+    if rng.random() < page_share:
         return paper.finish(bent, height, rng)
     x, y, width, tall = cv2.boundingRect((bent > 0.2).astype(np.uint8))
     side = max(width, tall, 1)
@@ -194,20 +194,41 @@ def _font(name: str) -> ImageFont.FreeTypeFont:
 
 
 def _shapes(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:
-    """Draw stars, arrows, houses, crosses, polygons, filled or not: three corners or more."""
+    """Draw filled polygons, or stars of five rays and more.
+
+    An outline would be read as 0, a sliver as 1, a star of few rays as 4 or 7. On a page a large dark area may come
+    out as its outline, since light is evened out: filled ones are handed in as they are.
+    """
     sheet = np.zeros((_SIDE, _SIDE), np.float32)
+    if rng.random() < 0.65:
+        cv2.fillPoly(sheet, [_broad_polygon(rng)], 1.0, cv2.LINE_AA)
+        return on_paper(sheet, rng, page_share=0)
+    rays, pen = int(rng.integers(5, 10)), int(rng.integers(2, 7))
+    angles = (np.arange(rays) + rng.uniform(-0.3, 0.3, rays)) * (2 * math.pi / rays) + rng.uniform(
+        0, 2 * math.pi
+    )
+    reach = rng.uniform(0.25, 0.42, rays) * _SIDE
+    for x, y in np.stack((np.cos(angles) * reach, np.sin(angles) * reach), 1) + _SIDE / 2:
+        cv2.line(sheet, (_SIDE // 2, _SIDE // 2), (int(x), int(y)), 1.0, pen, cv2.LINE_AA)
+    return on_paper(sheet, rng)
+
+
+def _polygon(rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw corners around the middle."""
     corners = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * math.pi, corners))
     reach = rng.uniform(0.12, 0.42, corners) * _SIDE
     points = np.stack((np.cos(angles) * reach, np.sin(angles) * reach), 1) + _SIDE / 2
-    if rng.random() < 0.6:
-        cv2.fillPoly(sheet, [points.astype(np.int32)], 1.0, cv2.LINE_AA)
-    else:
-        cv2.polylines(sheet, [points.astype(np.int32)], True, 1.0, int(rng.integers(2, 7)), cv2.LINE_AA)
-        for _ in range(int(rng.integers(1, 4))):
-            ends = rng.uniform(0.1, 0.9, 4) * _SIDE
-            cv2.line(sheet, tuple(ends[:2].astype(int)), tuple(ends[2:].astype(int)), 1.0, 3, cv2.LINE_AA)
-    return on_paper(sheet, rng)
+    return np.asarray(points, np.int32)
+
+
+def _broad_polygon(rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw a polygon that is no sliver."""
+    while True:
+        points = _polygon(rng)
+        _, sides, _ = cv2.minAreaRect(points)
+        if min(sides) > 0.45 * max(sides):
+            return points
 
 
 def _silhouette(digits: Sequence[Pixels], rng: np.random.Generator) -> Pixels:

@@ -23,11 +23,17 @@ STRIDES = (2, 1, 2, 1, 2)
 class DigitNet(nn.Module):
     """Map float images (N, 1, 28, 28) in 0..1 to logits (N, outputs)."""
 
-    def __init__(self, outputs: int = OUTPUTS, dropout: float = 0.3, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(
+        self,
+        outputs: int = OUTPUTS,
+        dropout: float = 0.3,
+        widths: Sequence[int] = WIDTHS,
+        strides: Sequence[int] = STRIDES,
+    ) -> None:
         super().__init__()
         self.features = nn.Sequential()
         channels, side = 1, SIDE
-        for index, (width, stride) in enumerate(zip(widths, STRIDES, strict=True)):
+        for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
             self.features.add_module(f"conv{index}", nn.Conv2d(channels, width, 3, stride, 1, bias=False))
             self.features.add_module(f"norm{index}", nn.BatchNorm2d(width))
             self.features.add_module(f"relu{index}", nn.ReLU(inplace=True))

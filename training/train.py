@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from training.augment import Augmentation, augmentation
 from training.data import Images, Labels, Set
-from training.network import OUTPUTS, WIDTHS, DigitNet
+from training.network import OUTPUTS, STRIDES, WIDTHS, DigitNet
 
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.jsonl"
@@ -42,6 +42,7 @@ class Recipe:
     seed: int = 1
     bf16: bool = True
     widths: tuple[int, ...] = WIDTHS
+    strides: tuple[int, ...] = STRIDES
     teaching: float = 0.8
 
 
@@ -110,7 +111,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.folder, self.recipe, self.epoch = folder, recipe, 0
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = DigitNet(OUTPUTS, recipe.dropout, recipe.widths).to(self.device)
+        self.network = DigitNet(OUTPUTS, recipe.dropout, recipe.widths, recipe.strides).to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(
@@ -138,7 +139,7 @@ class Run:
         if not path.is_file():
             return
         saved = torch.load(path, weights_only=True, map_location=self.device)
-        if saved["recipe"] != _plain(self.recipe):
+        if not _is_of(saved["recipe"], self.recipe):
             raise ValueError(f"{path} belongs to another recipe; choose another --out folder")
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
@@ -172,11 +173,16 @@ def finished(folder: Path, recipe: Recipe) -> DigitNet:
         raise ValueError(
             f"{folder} has {saved['epoch']} of {recipe.epochs} epochs; train it to its end first"
         )
-    if saved["recipe"] != _plain(recipe):
+    if not _is_of(saved["recipe"], recipe):
         raise ValueError(f"{path} belongs to another recipe")
-    network = DigitNet(OUTPUTS, recipe.dropout, recipe.widths)
+    network = DigitNet(OUTPUTS, recipe.dropout, recipe.widths, recipe.strides)
     network.load_state_dict(saved["averaged"])
     return network.eval()
+
+
+def _is_of(written: dict[str, Any], recipe: Recipe) -> bool:
+    """Say whether a checkpoint's recipe is this one; what it does not name was as usual when it was written."""
+    return _plain(Recipe()) | written == _plain(recipe)
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:

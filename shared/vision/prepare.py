@@ -18,12 +18,13 @@ from shared.vision.framed import is_framed, whole
 from shared.vision.ground import to_grey
 from shared.vision.ink import Ink, find_ink
 from shared.vision.pen import thin
+from shared.vision.placed import is_placed
 from shared.vision.signature import Pixels
 from shared.vision.writing import Writing, find_writing
 
 SIDE = 28
 BOX = 20
-DIGITS = ("digits", "2")
+DIGITS = ("digits", "3")
 PLAIN = ("plain", "1")
 BLANK = "blank"
 MULTIPLE = "multiple_digits"
@@ -103,12 +104,25 @@ def _digits(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 
 def _digits2(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
     """Prepare one handwritten digit; a picture like MNIST's and its negative pass byte for byte."""
-    if pixels.shape[:2] == (SIDE, SIDE):
-        grey = _single_channel(pixels)
-        if grey is not None:
-            for plane in (grey, 255 - grey):
-                if is_mnist_like(plane) or is_framed(plane):
-                    return Prepared(plane)
+    return _as_placed(pixels, is_framed) or _cut_out(pixels)
+
+
+def _digits3(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
+    """Prepare as version 2 did, with a surer eye for digits in their place that have dirt around them."""
+    return _as_placed(pixels, is_placed) or _cut_out(pixels)
+
+
+def _as_placed(pixels: Pixels, is_in_place: Callable[[Pixels], bool]) -> Prepared | None:
+    """Return a picture of the network's own size or its negative as it is, where it shows a digit in its place."""
+    grey = _single_channel(pixels) if pixels.shape[:2] == (SIDE, SIDE) else None
+    if grey is None:
+        return None
+    planes = (grey, np.asarray(255 - grey, np.uint8))
+    return next((Prepared(plane) for plane in planes if is_mnist_like(plane) or is_in_place(plane)), None)
+
+
+def _cut_out(pixels: Pixels) -> Prepared:
+    """Find the ink, scale it into its box and centre it."""
     ink = find_writing(pixels)
     if ink is None:
         picture = whole(to_grey(pixels))
@@ -213,7 +227,8 @@ def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 
 PREPARATIONS: dict[tuple[str, str], Callable[[Pixels, tuple[int, int, int]], Prepared]] = {
     ("digits", "1"): _digits,
-    DIGITS: _digits2,
+    ("digits", "2"): _digits2,
+    DIGITS: _digits3,
     PLAIN: _plain,
 }
 """Every preparation by name and version; a version is never changed once a model was trained with it."""
