@@ -42,7 +42,7 @@ _EVENTS = {
     "job.started": "Work on a job has begun.",
     "job.progress": "A job has come further; at most one a second, the newest only.",
     "job.completed": "A job has ended, whatever way: read `data.status`.",
-    "job.reviewed": "A person has reviewed items of a job.",
+    "job.reviewed": "Every item of a job that needs review has one.",
 }
 _HEADERS = [
     _parameter(

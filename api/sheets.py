@@ -56,7 +56,7 @@ class Sheets:
         reserve_object(self._db, key, KEPT_S)
         self._blobs.put(key, sheet)
 
-    async def cells(self, job_id: UUID, seqs: Sequence[int], wait_s: float = WAIT_S) -> Cells:
+    async def cells(self, job_id: UUID, seqs: Sequence[int], wait_s: float | None = None) -> Cells:
         """Return the pictures of these items; cells may be unseen when the time was over.
 
         Raises:
@@ -64,7 +64,7 @@ class Sheets:
             Unavailable: no worker has drawn any of them in time.
         """
         async with self._place():
-            return await self._drawn(units_of(job_id, seqs), time.monotonic() + wait_s)
+            return await self._drawn(units_of(job_id, seqs), time.monotonic() + (WAIT_S if wait_s is None else wait_s))
 
     async def _drawn(self, units: Sequence[Unit], until: float) -> Cells:
         found: dict[Unit, Cells] = {}

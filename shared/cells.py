@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ SIDE = 28
 UNIT = 100
 MOST_WANTED = 200
 """Units that wait at once; more are refused."""
-MARK_S = 5
-"""Seconds in which nobody asks for a unit again that somebody has asked for."""
+MARK_S = 30
+"""Seconds after which a unit counts as lost that a worker has taken."""
+FORGOTTEN_S = 60
 WANTED = "inkqueue:cells"
 KEPT_S = 86400.0
 
@@ -55,10 +57,18 @@ class Unit:
         return json.dumps([self.job_id.hex, self.seqs])
 
     @staticmethod
-    def parse(text: str | bytes) -> Unit:
-        """Read a message."""
-        job, seqs = json.loads(text)
-        return Unit(UUID(hex=job), tuple(seqs))
+    def parse(text: str) -> Unit:
+        """Read a message.
+
+        Raises:
+            ValueError: it is none.
+        """
+        match json.loads(text):
+            case [str(job), [*seqs]] if (
+                all(type(s) is int and 0 <= s < 2**31 for s in seqs) and len(seqs) <= UNIT
+            ):
+                return Unit(UUID(hex=job), tuple(seqs))
+        raise ValueError("no unit of cells")
 
 
 @dataclass(slots=True)
@@ -106,7 +116,7 @@ def units_of(job_id: UUID, seqs: Sequence[int]) -> list[Unit]:
 
 
 def want(client: redis.Redis, units: Sequence[Unit]) -> None:
-    """Ask workers to draw units, unless somebody has just asked for them.
+    """Ask workers to draw units that are neither waiting nor being drawn.
 
     Tickets go to the head of the lane: a worker that is free draws before it takes the next chunk.
 
@@ -115,30 +125,35 @@ def want(client: redis.Redis, units: Sequence[Unit]) -> None:
         redis.RedisError: Redis is away.
     """
     with client.pipeline(transaction=False) as asking:
-        asking.llen(WANTED)
+        asking.zcard(WANTED)
         for unit in units:
-            asking.set(_mark(unit), 1, nx=True, ex=MARK_S)
-        waiting, *is_new = asking.execute()
-    fresh = [unit for unit, was_free in zip(units, is_new, strict=True) if was_free]
-    if waiting + len(fresh) > MOST_WANTED:
-        if fresh:
-            client.delete(*map(_mark, fresh))
+            asking.zscore(WANTED, unit.text())
+            asking.exists(_mark(unit))
+        waiting, *known = asking.execute()
+    in_line, in_work = known[::2], known[1::2]
+    states = zip(units, in_line, in_work, strict=True)
+    fresh = [unit for unit, place, is_drawn in states if place is None and not is_drawn]
+    if fresh and waiting + len(fresh) > MOST_WANTED:
         raise QueueFull("Too many pictures are being drawn at the moment.")
-    if fresh:
-        with client.pipeline() as sending:
-            sending.lpush(WANTED, *(unit.text() for unit in fresh))
-            sending.rpush(str(Lane.BULK), *(ticket(Lane.BULK) for _ in fresh))
-            sending.execute()
+    _line_up(client, fresh)
 
 
 def next_wanted(client: redis.Redis) -> Unit | None:
-    """Take the unit that has waited longest.
+    """Take the unit that has waited longest; nobody asks for it again while it is drawn.
+
+    What is no unit is thrown away.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    found = client.rpop(WANTED)
-    return Unit.parse(found) if isinstance(found, bytes | str) else None
+    while found := client.zpopmin(WANTED):
+        try:
+            unit = Unit.parse(_text(found[0][0]))
+        except ValueError:
+            continue
+        client.set(_mark(unit), 1, ex=MARK_S)
+        return unit
+    return None
 
 
 def want_rest(client: redis.Redis, unit: Unit) -> None:
@@ -147,11 +162,8 @@ def want_rest(client: redis.Redis, unit: Unit) -> None:
     Raises:
         redis.RedisError: Redis is away.
     """
-    with client.pipeline() as sending:
-        sending.set(_mark(unit), 1, ex=MARK_S)
-        sending.lpush(WANTED, unit.text())
-        sending.rpush(str(Lane.BULK), ticket(Lane.BULK))
-        sending.execute()
+    _line_up(client, [unit])
+    drawn(client, unit)
 
 
 def drawn(client: redis.Redis, unit: Unit) -> None:
@@ -161,6 +173,21 @@ def drawn(client: redis.Redis, unit: Unit) -> None:
         redis.RedisError: Redis is away.
     """
     client.delete(_mark(unit))
+
+
+def _line_up(client: redis.Redis, units: Sequence[Unit]) -> None:
+    """Put units into the line, each once, with a ticket each; a line that nobody works off is forgotten."""
+    if not units:
+        return
+    with client.pipeline() as sending:
+        sending.zadd(WANTED, {unit.text(): time.time() for unit in units}, nx=True)
+        sending.expire(WANTED, FORGOTTEN_S)
+        sending.rpush(str(Lane.BULK), *(ticket(Lane.BULK) for _ in units))
+        sending.execute()
+
+
+def _text(member: object) -> str:
+    return member.decode("utf-8", "replace") if isinstance(member, bytes) else str(member)
 
 
 def _mark(unit: Unit) -> str:

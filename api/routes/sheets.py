@@ -55,7 +55,7 @@ Known = Annotated[str | None, Header(alias="If-None-Match")]
     response_class=Response,
     summary="Get a contact sheet",
     description="The items 500 × n to 500 × n + 499 in one picture of 700×560 pixels.",
-    responses=_DRAWN,  # type: ignore[arg-type]  # keys of one kind are keys of two
+    responses=_DRAWN,
 )
 async def sheet(
     job_id: JobId,
@@ -80,7 +80,7 @@ async def sheet(
     response_class=Response,
     summary="Get a contact sheet of chosen items",
     description="Up to 500 items in the order given, in a picture of 700 pixels' width and as many rows as they fill.",
-    responses=_DRAWN,  # type: ignore[arg-type]  # as above
+    responses=_DRAWN,
 )
 async def chosen(
     job_id: JobId,

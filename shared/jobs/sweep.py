@@ -107,6 +107,7 @@ def purge_rest(db: Database, job_id: UUID) -> None:
         connection.execute(_LOCK_INPUTS, values)
         ids = list(connection.execute(_OWN_INPUTS, values).scalars())
         connection.execute(_BURY_MANIFEST, values)
+        connection.execute(_BURY_VIEWS, values)
         for statement in _PURGE_REST:
             connection.execute(statement, values)
         connection.execute(_COLLECT, {"ids": ids})
@@ -220,6 +221,10 @@ _OWN_INPUTS = sa.text("SELECT DISTINCT input_id FROM job_inputs WHERE job_id = :
 _BURY_MANIFEST = sa.text(
     """INSERT INTO tombstones (key) SELECT storage_key FROM manifests
     WHERE job_id = :id AND storage_key IS NOT NULL ON CONFLICT DO NOTHING"""
+)
+_BURY_VIEWS = sa.text(
+    """UPDATE tombstones SET not_before = clock_timestamp() WHERE not_before > clock_timestamp()
+        AND starts_with(key, 'views/' || replace(CAST(CAST(:id AS uuid) AS text), '-', '') || '/')"""
 )
 _PURGE_REST = [
     sa.text(f"DELETE FROM {table} WHERE job_id = :id")

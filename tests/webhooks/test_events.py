@@ -20,10 +20,9 @@ from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.submit import submit_job
 from shared.manifest import ManifestBuilder
 from shared.settings import Settings
-from shared.status import ItemStatus, Lane, StopReason
+from shared.status import Decision, ItemStatus, Lane, StopReason
 from shared.webhooks import log, queue
 from shared.webhooks.queue import Claimed, Places, claim_due
-from shared.webhooks.tell import tell_reviewed
 from tests.queue_driver import execute, finished, new_job, row, take
 from tests.webhooks.driver import deliveries, ended_job, job_with, work
 
@@ -172,16 +171,57 @@ def test_the_end_supersedes_progress(database: Database) -> None:
     assert [c.event for c in claim_all(database)] == ["job.completed"]
 
 
-def test_reviews_are_told_by_who_writes_them(database: Database) -> None:
-    """job.reviewed is put into the line in the reviewer's transaction, for jobs that want it, of the own tenant."""
-    wants = ended_job(database, URL, "job.reviewed")
-    other = ended_job(database, URL, "job.completed")
-    with database.transaction() as connection:
-        tell_reviewed(connection, "default", wants)
-        tell_reviewed(connection, "default", other)
-        tell_reviewed(connection, "somebody", wants)
-    assert events(database, wants) == [("job.reviewed", "pending")]
+def reviewed(db: Database, job_id: UUID, *, needed: int, done: int) -> None:
+    """Let so many items of an ended job need review, and so many of them have one."""
+    execute(
+        db,
+        "UPDATE jobs SET review_done = :done WHERE id = :id AND review = :needed",
+        id=job_id,
+        needed=needed,
+        done=done,
+    )
+
+
+def doubtful(db: Database, *wanted: str) -> UUID:
+    """Let a job of three items end whose answers all need review."""
+    job_id = job_with(db, URL, *wanted, items=3)
+    for claimed in take(db) + take(db) + take(db):
+        done = finished(claimed)
+        rows = [replace(r, decision=Decision.REVIEW) for r in done.rows]
+        commit_finished(db, [replace(done, rows=rows)], results_ttl_s=60.0)
+    return job_id
+
+
+def test_the_last_review_is_told(database: Database) -> None:
+    """When every item that needs review has one; taken back and given again, it stays one undelivered message."""
+    job_id = doubtful(database, "job.reviewed")
+    other = doubtful(database, "job.completed")
+    for job in (job_id, other):
+        reviewed(database, job, needed=3, done=2)
+    assert events(database, job_id) == []
+    for done in (3, 2, 3, 3):
+        reviewed(database, job_id, needed=3, done=done)
+        reviewed(database, other, needed=3, done=done)
+    assert events(database, job_id) == [("job.reviewed", "pending")]
     assert events(database, other) == [("job.completed", "pending")]
+
+
+def test_a_job_that_was_reviewed_while_it_ran_is_told_at_its_end(database: Database) -> None:
+    """Then nobody's review is the last event."""
+    job_id = job_with(database, URL, "job.reviewed", "job.completed", items=2)
+    first, second = take(database) + take(database)
+    done = finished(first)
+    rows = [replace(r, decision=Decision.REVIEW) for r in done.rows]
+    commit_finished(database, [replace(done, rows=rows)], results_ttl_s=60.0)
+    reviewed(database, job_id, needed=1, done=1)
+    assert events(database, job_id) == []
+    commit_finished(database, [finished(second)], results_ttl_s=60.0)
+    assert events(database, job_id) == [("job.completed", "pending"), ("job.reviewed", "pending")]
+
+
+def test_a_job_without_doubts_is_never_told_as_reviewed(database: Database) -> None:
+    """Nothing needed a person."""
+    assert events(database, ended_job(database, URL, "job.reviewed")) == []
 
 
 def test_a_retry_tells_its_own_end(database: Database, settings: Settings) -> None:
