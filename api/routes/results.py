@@ -82,6 +82,7 @@ def results(
     status: Annotated[list[ItemStatus] | None, Query(description="Repeat for several.")] = None,
     decision: Annotated[Decision | None, Query()] = None,
     reviewed: Annotated[bool | None, Query()] = None,
+    min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     max_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     prediction: Annotated[Text | None, Query(max_length=200)] = None,
     not_reviewed_by: Annotated[
@@ -94,6 +95,15 @@ def results(
     disagreed: Annotated[
         bool | None, Query(description="Reviewers disagree and no admin has decided.")
     ] = None,
+    seqs: Annotated[
+        str | None,
+        Query(
+            description="Only the items with these numbers, separated by commas, at most 500.",
+            examples=["3,17,4"],
+            max_length=6000,
+            pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,499}$",
+        ),
+    ] = None,
 ) -> Response:
     """Return results in the order of `seq`, gap-free from 0, also while the job runs.
 
@@ -104,10 +114,12 @@ def results(
         statuses=[str(s) for s in status or ()],
         decision=str(decision) if decision else None,
         reviewed=reviewed,
+        min_confidence=min_confidence,
         max_confidence=max_confidence,
         prediction=prediction,
         not_reviewed_by=not_reviewed_by,
         disagreed=disagreed,
+        seqs=None if seqs is None else _numbers(seqs),
     )
     chosen = form or negotiate(accept, _OFFERED)
 
@@ -120,6 +132,11 @@ def results(
         raise JobActive("A spreadsheet is made when the job has ended. Until then there is NDJSON and CSV.")
     pages = exports.all_items(read, read(after_seq, min(limit or exports.PAGE, exports.PAGE)), limit)
     return _stream(chosen, pages, job_id_text(key), parts.exporting)
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers that an item may have; no item has a greater one."""
+    return [number for number in map(int, text.split(",")) if number < 2**31]
 
 
 def _json(page: ResultPage) -> Response:

@@ -61,10 +61,12 @@ class ItemFilter:
     statuses: Sequence[str] = ()
     decision: str | None = None
     reviewed: bool | None = None
+    min_confidence: float | None = None
     max_confidence: float | None = None
     prediction: str | None = None
     not_reviewed_by: str | None = None
     disagreed: bool | None = None
+    seqs: Sequence[int] | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything is narrowed at all."""
@@ -136,10 +138,12 @@ def _values(wanted: ItemFilter) -> dict[str, Any]:
         "statuses": list(wanted.statuses) or None,
         "decision": wanted.decision,
         "reviewed": wanted.reviewed,
+        "min_confidence": wanted.min_confidence,
         "max_confidence": wanted.max_confidence,
         "prediction": wanted.prediction,
         "not_reviewed_by": wanted.not_reviewed_by,
         "disagreed": wanted.disagreed,
+        "seqs": None if wanted.seqs is None else list(wanted.seqs),
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -163,15 +167,19 @@ def _page_statement(wanted: ItemFilter) -> sa.TextClause:
     )
     if wanted.statuses:
         statement = statement.bindparams(sa.bindparam("statuses", type_=pg.ARRAY(sa.Text())))
+    if wanted.seqs is not None:
+        statement = statement.bindparams(sa.bindparam("seqs", type_=pg.ARRAY(sa.Integer())))
     return statement
 
 
 _COLUMNS = """i.seq, i.status, i.name, i.custom_id, i.page, i.prediction, i.confidence, i.probabilities,
     i.alternatives, i.decision, i.reasons, i.error_code, i.error_detail, i.width, i.height"""
 _FILTERS = {
+    "seqs": "i.seq = ANY (:seqs)",
     "statuses": "i.status = ANY (:statuses)",
     "decision": "i.decision = :decision",
     "reviewed": """EXISTS (SELECT FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq) = :reviewed""",
+    "min_confidence": "i.confidence >= CAST(:min_confidence AS real)",
     "max_confidence": "i.confidence <= CAST(:max_confidence AS real)",
     "prediction": "i.prediction = :prediction",
     "not_reviewed_by": """NOT EXISTS (SELECT FROM reviews r WHERE r.job_id = i.job_id AND r.seq = i.seq

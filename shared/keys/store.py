@@ -112,6 +112,12 @@ def key_of_prefix(db: Database, prefix: str) -> UUID | None:
         return connection.execute(_ID, {"prefix": prefix}).scalar_one_or_none()
 
 
+def key_name(db: Database, tenant: str, key_id: UUID) -> str | None:
+    """Return what a key of a tenant is called."""
+    with db.statement() as connection:
+        return connection.execute(_NAME, {"id": key_id, "tenant": tenant}).scalar_one_or_none()
+
+
 def find_key(db: Database, prefix: str) -> KnownKey | None:
     """Return the key with this public part if it is neither revoked nor expired."""
     with db.statement() as connection:
@@ -157,6 +163,7 @@ _REVOKE = sa.text(
 )
 _END_SESSIONS = sa.text("DELETE FROM sessions WHERE key_id = :id")
 _ID = sa.text("SELECT id FROM api_keys WHERE prefix = :prefix")
+_NAME = sa.text("SELECT name FROM api_keys WHERE id = :id AND tenant = :tenant")
 _FIND = sa.text(
     """SELECT id, tenant, hash AS digest, scopes,
         CAST(extract(epoch FROM expires_at - clock_timestamp()) AS double precision) AS left_s

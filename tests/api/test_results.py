@@ -294,3 +294,25 @@ def test_labels_beyond_twenty_come_as_alternatives(
 
     assert item["alternatives"] == [["7", 0.9], ["1", 0.05]]
     assert "probabilities" not in item
+
+
+def test_chosen_items_are_had_in_every_format(api: httpx.Client, worker: FakeWorker) -> None:
+    """A page that is sorted its own way asks for the items it shows, and exports just these."""
+    job = submitted(api, *(f"{i}.png" for i in range(9)))
+    worker.work()
+    url = f"/v1/jobs/{job['id']}/results"
+    items = api.get(url, params={"seqs": "7,2,4,9999999999"}).json()["items"]
+    assert [item["seq"] for item in items] == [2, 4, 7]
+    rows = list(csv.DictReader(io.StringIO(api.get(url, params={"seqs": "7,2", "format": "csv"}).text)))
+    assert [row["seq"] for row in rows] == ["2", "7"]
+    problem(api.get(url, params={"seqs": "1,x"}), 422, "invalid_request")
+
+
+def test_confidence_is_narrowed_from_both_sides(api: httpx.Client, worker: FakeWorker) -> None:
+    """A range of confidence has two ends."""
+    job = submitted(api, "a.png", "doubt.png", "bad.png")
+    worker.work()
+    url = f"/v1/jobs/{job['id']}/results"
+    sure = api.get(url, params={"min_confidence": 0.6}).json()["items"]
+    between = api.get(url, params={"min_confidence": 0.5, "max_confidence": 0.6}).json()["items"]
+    assert ([item["seq"] for item in sure], [item["seq"] for item in between]) == ([0], [1])
