@@ -25,15 +25,18 @@ class Latency(TypedDict):
     per_s: float
 
 
-def measure_latency(service: Service, images: list[bytes], concurrency: int, requests: int) -> Latency:
+def measure_latency(
+    service: Service, images: list[bytes], concurrency: int, requests: int, authorization: str | None = None
+) -> Latency:
     """Send images one after the other from each of some clients."""
+    headers = {"Authorization": authorization} if authorization else {}
     times: list[float] = []
     lock = threading.Lock()
     start = threading.Barrier(concurrency + 1)
 
     def client() -> None:
         mine = []
-        with httpx.Client(base_url=service.url, trust_env=False, timeout=60.0) as http:
+        with httpx.Client(base_url=service.url, trust_env=False, timeout=60.0, headers=headers) as http:
             for number in range(WARM_UP):
                 predict(http, images[number % len(images)])
             start.wait()
