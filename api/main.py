@@ -23,9 +23,10 @@ from api.origins import Origins, reach_of_others
 from api.outermost import Outermost
 from api.presence import Showing
 from api.routes import (
-    errors_page,
+    corrections,
     events,
     grid,
+    guide_pages,
     health,
     items,
     jobs,
@@ -33,11 +34,14 @@ from api.routes import (
     models,
     pages,
     predict,
+    result_pages,
     results,
     reviews,
     sheets,
     sign_in,
     submit,
+    system,
+    system_pages,
     webhooks,
 )
 from api.scopes import scopes_of
@@ -108,15 +112,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         grid,
         sheets,
         reviews,
+        corrections,
         events,
         predict,
         models,
         health,
         pages,
+        result_pages,
         sign_in,
         webhooks,
         keys,
-        errors_page,
+        guide_pages,
+        system,
+        system_pages,
     ):
         app.include_router(module.router)
     app.mount("/static", Assets(), name="static")

@@ -89,12 +89,3 @@ def known_caller(request: Request) -> Caller | None:
     """Return who asks, if the gate has let somebody known in."""
     caller = request.scope.get("state", {}).get("caller")
     return caller if isinstance(caller, Caller) else None
-
-
-DOCS = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>inkqueue API reference</title>'
-    '<link rel="stylesheet" href="/static/swagger/swagger-ui.css">'
-    '<link rel="icon" type="image/png" href="/static/swagger/favicon-32x32.png"></head><body>'
-    '<div id="swagger-ui"></div><script src="/static/swagger/swagger-ui-bundle.js"></script>'
-    '<script src="/static/swagger/init.js"></script></body></html>'
-)

@@ -14,8 +14,8 @@ from api.openapi import problems
 from api.schemas import Model, ModelList, TemplateList, WorkerList
 from api.services import Parts, Services
 from api.strict import StrictRoute
+from api.system import worker_document
 from shared.catalogue import Catalogue
-from shared.documents import time_text
 from shared.errors import InkqueueError, InvalidRequest, NotFound, UnknownModel
 from shared.jobs.workers import WorkerView, live_workers, serves
 from shared.packages import ModelPackage
@@ -31,8 +31,10 @@ def models(parts: Parts, caller: Reader) -> Response:
     """List the installed model packages with their cards, and directories among them that hold none."""
     packages = parts.catalogue.packages().values()
     broken = [{"package": name, "reason": reason} for name, reason in parts.catalogue.broken().items()]
-    living = _living(parts)
-    return Json({"items": [_model(one, parts.catalogue, living) for one in packages], "broken": broken})
+    living = living_workers(parts)
+    return Json(
+        {"items": [model_document(one, parts.catalogue, living) for one in packages], "broken": broken}
+    )
 
 
 @router.get("/v1/models/{name}", response_model=Model, summary="Get a model", responses=problems(404))
@@ -42,10 +44,10 @@ def model(name: Name, parts: Parts, caller: Reader) -> Response:
         package = parts.catalogue.resolve(name)
     except UnknownModel as error:
         raise NotFound("There is no model of this name.") from error
-    return Json(_model(package, parts.catalogue, _living(parts)))
+    return Json(model_document(package, parts.catalogue, living_workers(parts)))
 
 
-def _living(parts: Services) -> list[WorkerView] | None:
+def living_workers(parts: Services) -> list[WorkerView] | None:
     """Return the workers that are alive; None when nobody can be asked."""
     try:
         return parts.probes.live()
@@ -53,7 +55,7 @@ def _living(parts: Services) -> list[WorkerView] | None:
         return None
 
 
-def _model(
+def model_document(
     package: ModelPackage, catalogue: Catalogue, living: Sequence[WorkerView] | None
 ) -> dict[str, Any]:
     """Return a card as clients see it, and how many workers have it loaded."""
@@ -74,24 +76,9 @@ def _split(ref: str) -> tuple[str, str | None]:
 @router.get("/v1/workers", response_model=WorkerList, summary="List workers", responses=problems(503))
 def workers(parts: Parts, caller: Reader) -> Response:
     """List the processes that are alive: lane, device, models, images a second."""
-    return Json({"items": [_worker(w) for w in live_workers(parts.db, gone_s=parts.settings.worker_gone_s)]})
-
-
-def _worker(worker: WorkerView) -> dict[str, Any]:
-    return {
-        "id": worker.id,
-        "host": worker.host,
-        "role": worker.role,
-        "alive": True,
-        "lane": worker.lane,
-        "device": worker.device,
-        "engine": worker.engine,
-        "models": worker.models,
-        "items": worker.items,
-        "images_per_s": worker.images_per_s,
-        "started_at": time_text(worker.started_at),
-        "heartbeat_at": time_text(worker.heartbeat_at),
-    }
+    return Json(
+        {"items": [worker_document(w) for w in live_workers(parts.db, gone_s=parts.settings.worker_gone_s)]}
+    )
 
 
 @router.get("/v1/templates", response_model=TemplateList, summary="List templates")

@@ -22,7 +22,7 @@ from api.services import Parts
 from api.stash import Stash
 from api.strict import StrictRoute
 from api.submission import Circumstances
-from shared.documents import job_document
+from shared.documents import job_document, time_text
 from shared.ids import job_id_text, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
 
@@ -85,4 +85,5 @@ def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     """Show a job's state."""
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
     document = job_document(job, parts.catalogue)
-    return pages.page("job.html", caller, here="/jobs", tab="", job=document, ended=job.terminal)
+    shown = {"job": document, "ended": job.terminal, "now": time_text(job.now)}
+    return pages.page("job.html", caller, here="/jobs", tab="", **shown)

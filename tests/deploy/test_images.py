@@ -63,7 +63,8 @@ def test_all_rooms_of_the_wheel_are_copied() -> None:
 
     for role in OURS:
         copied = {source for sources, _ in stages(dockerfiles()[role])[0].copies for source in sources}
-        assert packed <= copied, role
+        assert {one for one in packed if not one.startswith("docs/")} <= copied, role
+        assert "docs" in copied, role
 
 
 @pytest.mark.parametrize("role", dockerfiles())

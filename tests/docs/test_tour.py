@@ -1,4 +1,4 @@
-"""The examples of README and docs/api.md, run as they stand against a real service."""
+"""The examples of README, docs/api.md and docs/tour.md, run as they stand against a real service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def is_ready(url: str) -> bool:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/tour.md"])
 def test_the_examples_run_as_they_stand(page: str, service: str, tmp_path: Path) -> None:
     """All `sh` blocks in their order as one script, then each `python` block; no call is refused."""
     folder = tmp_path / "empty"

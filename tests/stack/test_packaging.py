@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from api.guide import PAGES
 from shared.bundled import bundled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,9 +81,10 @@ def test_models_and_samples_travel_in_the_wheel(wheel_names: set[str]) -> None:
         assert {f"shared/_bundled/{path}" for path in files if ".git" not in path.name} - wheel_names == set()
 
 
-def test_the_page_of_errors_travels_in_the_wheel(wheel_names: set[str]) -> None:
-    """What `type` of a problem document leads to is served where there is no checkout, too."""
-    assert "shared/_bundled/docs/errors.md" in wheel_names
+@pytest.mark.parametrize("name", ["tour", *PAGES])
+def test_the_documents_travel_in_the_wheel(wheel_names: set[str], name: str) -> None:
+    """What the pages lead to is served where there is no checkout, too."""
+    assert f"shared/_bundled/docs/{name}.md" in wheel_names
 
 
 def test_nothing_else_travels_in_the_wheel(wheel_names: set[str]) -> None:
