@@ -22,8 +22,16 @@ from tests.fakes import FakeWorker
 from tests.page import chromium
 from tests.page.visit import WIDE, Visit
 from tests.services import Services
+from tests.webhooks.driver import quick
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first test with real workers the time that these take to start on a busy machine."""
+    for item in items:
+        if "live" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(240))
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,15 @@ def site_on(services: Services, folder: Path) -> Iterator[Site]:
     """Serve the API on a database of its own."""
     (folder / "storage").mkdir()
     with services.database() as url:
-        settings = Settings(
+        plain = Settings(
             database_url=url,
             redis_url=services.empty_redis(),
             storage_url=f"file://{folder / 'storage'}",
             port=free_port(),
             log_format="console",
+            chunk_max_items=50,  # so that jobs of a hundred images advance in steps
         )
+        settings = quick(plain)
         database = Database(settings.sqlalchemy_url, "tool", pool_size=8)
         with serving(settings) as client:
             yield Site(settings, client, database, FakeWorker(database, open_blobs(settings)))
