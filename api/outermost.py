@@ -48,7 +48,7 @@ class Outermost:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         preflight = self._cors.is_preflight(scope, headers)
         answer = Answer(scope, send, self._settings, self._cors, headers.get("origin"), preflight)
         started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from uuid import UUID
 
 import structlog
 
@@ -17,6 +18,7 @@ def configure_logs(level: str = "INFO", form: str = "json") -> None:
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _one_spelling,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -44,6 +46,30 @@ def configure_logs(level: str = "INFO", form: str = "json") -> None:
     root.setLevel(level)
     # it warns of every byte that a stranger's form has wrong; the answer says so already
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the trace that a request belongs to (W3C trace context, section 3.2.2.3)."""
+    return traceparent.split("-")[1] if traceparent else None
+
+
+def _one_spelling(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Write the id of a job as clients know it, whoever logs it, and leave out ids that are not known."""
+    if "job" in event:
+        job = event["job"]
+        event["job"] = [_job(one) for one in job] if isinstance(job, list) else _job(job)
+    for name in ("job", "request_id", "trace_id"):
+        if name in event and event[name] is None:
+            del event[name]
+    return event
+
+
+def _job(job: object) -> object:
+    """Return the id of one job with its prefix."""
+    text = job.hex if isinstance(job, UUID) else job
+    return f"job_{text}" if isinstance(text, str) and not text.startswith("job_") else text
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -21,6 +21,7 @@ from shared.jobs import claim as claims_of
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.status import Lane
+from worker import journal
 from worker.aside import set_aside
 from worker.board import Board
 from worker.cells import Drawer
@@ -165,13 +166,10 @@ class Drainer:
 
     def _work_group(self, group: Group, limits: Limits) -> None:
         """Work on chunks that share a model; all but the interactive lane's have one chunk."""
-        one = group.held[0]
-        spec = group.specs[0]
-        with structlog.contextvars.bound_contextvars(
-            job=spec.id.hex, chunk=one.claim.id, attempt=one.claim.attempt, request_id=spec.request_id
-        ):
+        known = journal.ids([one.claim for one in group.held], group.specs)
+        with structlog.contextvars.bound_contextvars(**known):
             if group.loaded is None:
-                self._expand(one, spec, limits)
+                self._expand(group.held[0], group.specs[0], limits)
             elif self._pin(group, group.loaded):
                 self._classify(group, group.loaded, limits)
 
@@ -260,10 +258,12 @@ class Drainer:
         self.hints.changed(*changed)
         for chunk in lost:
             log.info("lease_lost", chunk=chunk)
-        self._count([o.finished for o in outcomes if o.finished.claim.id not in lost and not o.lost])
+        written = [o.finished for o in outcomes if o.finished.claim.id not in lost and not o.lost]
+        journal.tell(written, [end for result in results for end in result.jobs])
+        self._count(written)
 
     def _through_outage(self, write: Callable[..., commit.Committed]) -> commit.Committed:
-        """Commit, and try again for the length of a lease while the database is away.
+        """Commit, and try again for the length of a lease while the database is away or full.
 
         A commit whose answer was lost may be repeated: the fence lets nothing through twice.
         """
@@ -271,7 +271,7 @@ class Drainer:
         while True:
             try:
                 return write(results_ttl_s=self.settings.results_ttl_s)
-            except Unavailable as error:
+            except (Unavailable, StorageFull) as error:
                 if time.monotonic() > until or self.is_stopping():
                     raise
                 log.warning("commit_waits", reason=error.detail)

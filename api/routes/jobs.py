@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import anyio.to_thread
+import structlog
 from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -27,8 +28,10 @@ from shared.jobs.remove import delete_job
 from shared.jobs.retry import retry_job
 from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.summary import summarize
+from shared.logs import get_logger
 from shared.status import JobStatus, StopReason
 
+log = get_logger(__name__)
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 STOPPED_AT_ONCE = 2000
@@ -154,6 +157,8 @@ async def retry(
     key = parse_job_id(job_id)
     work = partial(retry_job, parts.db, parts.blobs, parts.settings, caller.tenant, key, once, parts.quotas)
     made = await anyio.to_thread.run_sync(work, limiter=parts.retrying)
+    structlog.contextvars.bind_contextvars(job=made.job_id)
+    log.info("job_replayed" if made.replayed else "job_submitted", parent=job_id_text(key))
     if not made.replayed:
         parts.tickets.send(made.lane, made.chunks)
     job = await run_in_threadpool(get_job, parts.db, caller.tenant, made.job_id)

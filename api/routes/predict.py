@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import redis
+import structlog
 from fastapi import APIRouter, Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -28,6 +29,7 @@ from shared.ids import job_id_text
 from shared.jobs.predict import PredictView, read_prediction
 from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.submit import Submitted
+from shared.logs import trace_id
 from shared.status import ItemStatus, Lane, StopReason
 
 router = APIRouter(tags=["predict"], route_class=StrictRoute)
@@ -61,6 +63,7 @@ async def predict(
     async with stashing(parts, caller.tenant, request) as stash:
         taken = await parts.intake.take(request, stash)
         made = await run_in_threadpool(partial(_begin, parts, stash, taken.options, how))
+    structlog.contextvars.bind_contextvars(job=made.job_id, trace_id=trace_id(how.traceparent))
     found = await _wait(parts, caller, made, since)
     return Json(_answer(parts, found))
 

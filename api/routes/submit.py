@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -31,7 +32,9 @@ from shared.ids import job_id_text
 from shared.jobs.read import JobView, get_job
 from shared.jobs.results import read_page
 from shared.jobs.submit import Submitted
+from shared.logs import get_logger, trace_id
 
+log = get_logger(__name__)
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 MOST_EMBEDDED = 100
@@ -104,6 +107,8 @@ async def receive(
         if check is not None:
             check(taken.csrf)
         made, job = await run_in_threadpool(partial(parts.submissions.submit, stash, taken.options, how))
+    structlog.contextvars.bind_contextvars(job=made.job_id, trace_id=trace_id(how.traceparent))
+    log.info("job_submitted" if job is not None else "job_replayed", items=job and job.manifest.total)
     if job is not None:
         parts.tickets.send(job.lane, len(job.chunks))
     return made

@@ -14,7 +14,7 @@ from shared.catalogue import Catalogue
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.ids import delivery_id_text, job_id_text
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_id
 from shared.settings import Settings
 from shared.webhooks.bodies import job_body, job_of
 from shared.webhooks.queue import (
@@ -217,7 +217,7 @@ class Sender:
             ms=result.duration_ms,
             state=outcome.state,
             request_id=claimed.request_id,
-            traceparent=claimed.traceparent,
+            trace_id=trace_id(claimed.traceparent),
         )
         self._tally.add(delivered=result.delivered)
         self._outcomes.put_nowait(outcome)
