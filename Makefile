@@ -42,8 +42,9 @@ format: $(DEV_VENV)/.installed  ## format the code and repair what the linter ca
 bench: $(DEV_VENV)/.installed  ## measure throughput and latency, with the limit beside them
 	@exec $(DEV_BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(DEV_VENV)/.installed  ## kill, freeze and flush while jobs run (ARGS=)
-	@exec $(DEV_BIN)/python -m benchmarks.chaos $(ARGS)
+chaos: $(DEV_VENV)/.installed  ## break the service while it works, then count (SEED= LONG=1 REPEAT=24 ARGS=)
+	@exec $(DEV_BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) \
+	  $(if $(REPEAT),--repeat $(REPEAT)) $(ARGS)
 
 contract: $(DEV_VENV)/.installed  ## hold the running service to its OpenAPI document with Schemathesis (ARGS=)
 	@exec $(DEV_BIN)/python -m benchmarks.contract $(ARGS)

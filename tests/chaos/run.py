@@ -134,10 +134,12 @@ class Run:
             asyncio.create_task(self._report_progress()),
         ]
         self.living = asyncio.create_task(self.traffic.run(drawn))
-        await self.injector.run(plan)
-        for task in beside:
-            task.cancel()
-        self.injector.thaw()
+        try:
+            await self.injector.run(plan)
+        finally:
+            for task in beside:
+                task.cancel()
+            self.injector.thaw()
 
     async def _drain(self) -> None:
         """Let everything end; nothing is broken any more."""
