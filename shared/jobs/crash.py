@@ -1,8 +1,8 @@
 """What happens to a chunk whose worker was lost: back into the line, cut around the place where it happened.
 
 A loss is no proof: hosts go, networks part, somebody kills a process. It only makes a chunk suspect, so that it comes
-alone and item by item, in the end in a process of its own. What dies there, or under the eyes of a parent that lives,
-is a crash, and crashes alone decide that an item is `model_error`.
+alone and in small steps, then item by item, in the end in a process of its own. What dies there, or under the eyes of a
+parent that lives, is a crash, and crashes alone decide that an item is `model_error`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from shared.contracts import Claim
 from shared.db import Database
 from shared.jobs.fairness import HEAD_TURN
 
+STEP = 32
 _MOST = 1000  # a verdict has long been spoken
 
 
@@ -84,8 +85,9 @@ def pieces(
 ) -> list[Piece]:
     """Cut a lost chunk.
 
-    After its first loss the position is only a lower bound, so all from there on is suspect and will be worked on item
-    by item. In such a careful run the position is the very item, so that one alone stays suspect.
+    After its first loss the position is only a lower bound, so all from there on is suspect and will be worked on in
+    careful steps. In such a run the position is that of the step, so only its items stay suspect; when a step is one
+    item, that item alone.
 
     Args:
         seen: the parent lives and saw its child die. That is a crash of the item which the child had in hand alone;
@@ -97,12 +99,16 @@ def pieces(
     if losses == 0:
         cut = [Piece(first, position), Piece(position, end, 1)]
     else:
-        cut = [
-            Piece(first, position),
-            Piece(position, position + 1, 2, int(seen)),
-            Piece(position + 1, end),
-        ]
+        step = careful_step(end - first)
+        until = min(position + step, end)
+        suspect = Piece(position, until, 2, int(seen)) if step == 1 else Piece(position, until, 1)
+        cut = [Piece(first, position), suspect, Piece(until, end)]
     return [piece for piece in cut if piece.end > piece.first]
+
+
+def careful_step(length: int) -> int:
+    """Return how many items of a suspect chunk are in hand at once: few of many, one of few."""
+    return STEP if length > STEP else 1
 
 
 def _give_back(connection: sa.Connection, row: sa.Row[Any], *, seen: bool) -> None:
