@@ -36,6 +36,9 @@ class Growth:
 def tell_pool(growth: Growth) -> None:
     """Have the pool replace this process after a task at whose end it has grown too large.
 
-    The pool itself would ask for the peak of its memory, which one large image raises for good.
+    The pool itself would ask for the peak of its memory, which one large image raises for good. And at its end the
+    process waits a second, not thirty, for a parent that hears its last word: a parent that stops too may not listen
+    any more, and all it misses is a ticket.
     """
+    billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
     billiard.pool.mem_rss = lambda: 2 if growth.is_too_large else 1  # kilobytes, against a limit of one
