@@ -66,7 +66,8 @@ class Visit:
 
     def check(self) -> None:
         """Assert that the page is accessible (axe) and does not scroll sideways, as it is now."""
-        assert self.axe() == []
+        found = self.axe()
+        assert found == [], found
         assert self.sideways() == 0
 
     def check_all(self, name: str) -> None:
