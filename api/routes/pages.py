@@ -68,6 +68,12 @@ def _stash_samples(stash: Stash) -> None:
     stash.finish()
 
 
+@router.get("/try")
+def draw(parts: Parts, caller: Reader) -> Response:
+    """Show the page to draw, shoot or choose one digit."""
+    return pages.page("try.html", caller, here="/try", **choices(parts))
+
+
 @router.get("/jobs")
 def jobs(
     parts: Parts,

@@ -79,6 +79,7 @@ ROUTES = {
     ("POST", "/v1/webhooks/deliveries/{delivery_id}/redeliver"): FOREIGN,
     ("GET", "/metrics"): OPERATOR,
     ("GET", "/"): OWN,
+    ("GET", "/try"): SHARED,
     ("GET", "/jobs"): OWN,
     ("POST", "/jobs"): OWN,
     ("POST", "/jobs/samples"): OWN,
