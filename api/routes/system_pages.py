@@ -52,6 +52,7 @@ def model(name: Annotated[str, Path(max_length=200)], parts: Parts, caller: Read
         raise NotFound("There is no model of this name.") from error
     card, found = package.card, cards.figures(package.card)
     compared = cards.accuracies(found)
+    choices = cards.settings(card)
     start, ticks = cards.axis_of(compared)
     return pages.page(
         "model.html",
@@ -65,7 +66,8 @@ def model(name: Annotated[str, Path(max_length=200)], parts: Parts, caller: Read
         start=start,
         ticks=ticks,
         place=cards.place,
-        settings=cards.settings(card),
+        settings=choices,
+        usual=next((one for one in choices if one.default), None),
         lines=cards.coverage(card),
         target_ticks=cards.target_ticks(card),
     )
