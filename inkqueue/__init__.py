@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .models import WebhookDelivery as WebhookDelivery
     from .models import WebhookSecret as WebhookSecret
     from .models import Worker as Worker
+    from .review_models import ItemReview as ItemReview
+    from .review_models import ReviewSummary as ReviewSummary
 
 _HOMES = {
     "._version": ("__version__",),
@@ -65,6 +67,7 @@ _HOMES = {
         "WebhookSecret",
         "Worker",
     ),
+    ".review_models": ("ItemReview", "ReviewSummary"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from inkqueue.decoding import Shape
+from inkqueue.review_models import ItemReview
 
 TERMINAL = frozenset({"succeeded", "partially_succeeded", "failed", "canceled", "expired"})
 """The states after which a job does not change any more."""
@@ -142,6 +143,7 @@ class Item(Shape):
     alternatives: tuple[tuple[str, float], ...] | None = None
     decision: str | None = None
     reasons: tuple[str, ...] = ()
+    reviews: tuple[ItemReview, ...] = ()
     final_value: str | None = None
     error: ItemFailure | None = None
     width: int | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inkqueue.cli import changing, keys, looking, machine, packaging, results, submitting, webhooks
+from inkqueue.cli import changing, keys, looking, machine, packaging, results, reviews, submitting, webhooks
 from inkqueue.cli.errors import ToldErrors
 from inkqueue.cli.exits import MEANINGS
 from inkqueue.cli.session import Session
@@ -63,3 +63,4 @@ for module in (machine, submitting, looking, results, changing):
 app.add_typer(packaging.app, name="model")
 app.add_typer(keys.app, name="keys")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(reviews.app, name="review")

@@ -6,15 +6,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Self, Unpack
 
-from inkqueue.client import operations, reading, watching, webhook_operations
+from inkqueue.client import operations, reading, review_operations, watching, webhook_operations
 from inkqueue.client.asynchronous import AsyncDriver
 from inkqueue.client.bodies import Progress
 from inkqueue.client.endpoint import Endpoint
 from inkqueue.client.jobs import JobView, Watcher
-from inkqueue.client.options import DeliveryFilters, JobFilters, PredictOptions, ResultFilters, SubmitOptions
+from inkqueue.client.options import (
+    DeliveryFilters,
+    JobFilters,
+    PredictOptions,
+    ResultFilters,
+    ReviewFilters,
+    SubmitOptions,
+)
 from inkqueue.client.progress import shown_progress
 from inkqueue.client.reading import Format
 from inkqueue.client.retries import RetryPolicy
+from inkqueue.client.review_operations import ReviewFormat
 from inkqueue.client.sources import Source
 from inkqueue.models import (
     DryRun,
@@ -28,6 +36,7 @@ from inkqueue.models import (
     WebhookSecret,
     Worker,
 )
+from inkqueue.review_models import NewReview, NoValue, ReviewSummary
 
 
 class AsyncClient:
@@ -117,6 +126,13 @@ class AsyncClient:
     async def workers(self) -> list[Worker]:
         """List the workers that are alive."""
         return await self._driver.run(operations.list_workers(self._policy))
+
+    async def export_reviews(
+        self, form: ReviewFormat = "ndjson", **filters: Unpack[ReviewFilters]
+    ) -> AsyncIterator[bytes]:
+        """Iterate a file of what people have settled: lines of JSON, or a zip of pictures and their labels."""
+        async for piece in self._driver.iterate(review_operations.export(self._policy, form, filters)):
+            yield piece
 
     async def webhook_secret(self) -> WebhookSecret:
         """Return the secret that signs webhooks; needs a key with the scope `admin`."""
@@ -225,6 +241,34 @@ class AsyncJob(JobView):
     async def summary(self) -> Summary:
         """Return the job's figures."""
         return await self._driver.run(operations.summarize(self._policy, self.id))
+
+    async def review(
+        self,
+        seq: int,
+        value: str | None,
+        *,
+        reviewer: str,
+        reason: NoValue | None = None,
+    ) -> Item:
+        """Say what an item shows: a label of the model, or None with a reason; a later review replaces it.
+
+        Raises:
+            NotReviewable: there is nothing to see of this item.
+        """
+        call = review_operations.review(self._policy, self.id, seq, value, reviewer, reason)
+        return await self._driver.run(call)
+
+    async def unreview(self, seq: int, *, reviewer: str) -> None:
+        """Take a review back."""
+        await self._driver.run(review_operations.take_back(self._policy, self.id, seq, reviewer))
+
+    async def review_many(self, reviews: Iterable[NewReview], *, reviewer: str) -> list[Item]:
+        """Say what up to 1,000 items show, all or none."""
+        return await self._driver.run(review_operations.review_many(self._policy, self.id, reviews, reviewer))
+
+    async def reviews(self) -> ReviewSummary:
+        """Return how far reviewing has come and how well reviewers agree."""
+        return await self._driver.run(review_operations.summarize(self._policy, self.id))
 
     async def cancel(self) -> Self:
         """Stop the job; what is done is kept; harmless when it has ended."""

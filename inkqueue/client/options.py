@@ -49,6 +49,16 @@ class ResultFilters(TypedDict, total=False):
     reviewed: bool
     max_confidence: float
     prediction: str
+    not_reviewed_by: str
+    disagreed: bool
+
+
+class ReviewFilters(TypedDict, total=False):
+    """Which reviewed items are exported."""
+
+    job_id: str
+    since: datetime | str
+    reviewer: str
 
 
 class JobFilters(TypedDict, total=False):
@@ -68,7 +78,7 @@ class DeliveryFilters(TypedDict, total=False):
     status: Literal["pending", "delivered", "failed", "canceled"]
 
 
-AnyOptions = SubmitOptions | PredictOptions | ResultFilters | JobFilters | DeliveryFilters
+AnyOptions = SubmitOptions | PredictOptions | ResultFilters | JobFilters | DeliveryFilters | ReviewFilters
 
 
 def pairs(options: AnyOptions) -> tuple[tuple[str, str], ...]:
