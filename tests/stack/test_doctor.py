@@ -16,13 +16,18 @@ import redis
 import sqlalchemy as sa
 
 from inkqueue.local.redis import free_port
-from shared import doctor
 from shared.bundled import bundled
 from shared.contracts import WorkerInfo
 from shared.db import Database
-from shared.doctor import CHECKS, Finding, examine, hidden
+from shared.doctor import database as of_database
+from shared.doctor import places
+from shared.doctor.__main__ import CHECKS
+from shared.doctor.finding import Finding, examine, hidden
 from shared.jobs import registry
+from shared.keys.store import create_key
 from shared.settings import Settings
+from shared.status import Lane
+from tests.queue_driver import execute, submit
 
 
 def finding(settings: Settings, name: str) -> Finding:
@@ -55,7 +60,7 @@ def api(settings: Settings) -> Iterator[None]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/healthz" else 404)
+            self.send_response(200 if self.path in {"/healthz", "/"} else 404)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -73,7 +78,7 @@ def api(settings: Settings) -> Iterator[None]:
 @pytest.mark.usefixtures("processes", "api")
 def test_a_healthy_service_passes(settings: Settings) -> None:
     """Nothing is wrong when nothing is."""
-    assert [one for one in examine(settings) if not one.ok] == []
+    assert [one for one in examine(settings, CHECKS) if not one.ok] == []
 
 
 def test_a_database_that_is_away(settings: Settings) -> None:
@@ -117,8 +122,11 @@ def test_a_storage_that_takes_no_file(settings: Settings, tmp_path: Path) -> Non
 
 def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too little room is told before it is none."""
-    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr(places, "LEAST_FREE_BYTES", 1 << 62)
     assert_wrong(finding(settings, "disk"), "MiB are free", "Delete old jobs")
+    assert finding(settings, "room").ok
+    monkeypatch.setattr(of_database, "LEAST_FREE_BYTES", 1 << 62)
+    assert_wrong(finding(settings, "room"), "where PostgreSQL's files are", "Free some room")
 
 
 def test_an_object_store_needs_no_disk(settings: Settings) -> None:
@@ -161,7 +169,73 @@ def test_a_lane_without_a_worker(settings: Settings, database: Database) -> None
 def test_no_steward(settings: Settings, database: Database) -> None:
     """Workers without a steward are not enough."""
     registry.leave(database, "steward-None")
-    assert_wrong(finding(settings, "workers"), "No steward runs", "python -m worker.steward")
+    assert_wrong(finding(settings, "steward"), "No steward runs", "python -m worker.steward")
+
+
+def test_a_steward_that_does_nothing(settings: Settings, database: Database) -> None:
+    """A steward that beats and looks for nothing is told, too."""
+    info = WorkerInfo(id="s", host="here", pid=1, role="steward")
+    registry.beat(database, info, gauges={'inkqueue_duty_age_seconds{duty="expire_leases"}': 90.0})
+    assert_wrong(finding(settings, "steward"), "not looked for lost work for 90 s", "duty_failed")
+
+
+def test_workers_that_serve_different_models(settings: Settings, database: Database) -> None:
+    """A worker of another release is named with what it has, and so is a default model that nobody has."""
+    for lane, models in (("bulk", ["digits@2.1.0"]), ("interactive", ["digits@1.0.0"])):
+        info = WorkerInfo(id=lane, host="here", pid=1, role="worker", lane=lane, models=models)
+        registry.beat(database, info)
+    assert_wrong(finding(settings, "workers"), "here:1 digits@1.0.0", "Restart those of the older release")
+    nobody = but(settings, default_model="letters")
+    assert_wrong(finding(nobody, "workers"), "No worker has the model letters loaded", "restart them")
+
+
+def test_a_read_only_database(settings: Settings) -> None:
+    """A standby takes no job."""
+    with sa.create_engine(settings.sqlalchemy_url, poolclass=sa.pool.NullPool).connect() as connection:
+        name = connection.execute(sa.text("SELECT current_database()")).scalar_one()
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        connection.commit()
+    assert_wrong(finding(settings, "database"), "read-only", "primary")
+
+
+def test_a_server_without_free_connections(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the last connection is taken it is said what to raise."""
+    monkeypatch.setattr(of_database, "LEAST_FREE_CONNECTIONS", 10_000)
+    assert_wrong(finding(settings, "connections"), "connections are free", "max_connections")
+
+
+def test_a_clock_that_is_wrong(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The difference is told, and which clock decides what."""
+    assert finding(settings, "clock").ok
+    monkeypatch.setattr(of_database, "MOST_SKEW_S", -1.0)
+    assert_wrong(finding(settings, "clock"), "the database's", "NTP")
+
+
+def test_a_broker_without_memory(settings: Settings) -> None:
+    """A Redis that is nearly full is told before it refuses tickets."""
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.config_set("maxmemory", "1mb")
+        try:
+            assert_wrong(finding(settings, "broker"), "MiB", "maxmemory")
+        finally:
+            client.config_set("maxmemory", "0")
+
+
+def test_single_images_that_wait(settings: Settings, database: Database) -> None:
+    """Work that stands still is told although every process seems to live."""
+    submit(database, lane=Lane.INTERACTIVE)
+    assert finding(settings, "backlog").ok
+    execute(database, "UPDATE chunks SET created_at = now() - interval '5 minutes'")
+    assert_wrong(finding(settings, "backlog"), "1 single images wait, the oldest for 300 s", "-Q interactive")
+
+
+def test_a_service_that_others_reach_needs_keys(settings: Settings, database: Database) -> None:
+    """Without keys on an open address the API does not start; that and the way out are told."""
+    reached = but(settings, host="0.0.0.0")
+    assert finding(settings, "keys").ok
+    assert_wrong(finding(reached, "keys"), "others reach 0.0.0.0", "inkqueue keys create")
+    create_key(database, "default", ("admin",), "first")
+    assert finding(reached, "keys").ok
 
 
 def test_no_api(settings: Settings) -> None:

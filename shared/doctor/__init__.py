@@ -1,0 +1,1 @@
+"""Check everything that the service depends on: `python -m shared.doctor [--json]`."""
