@@ -10,6 +10,8 @@ _FOLLOWING = {
     "job": ("get", "/v1/jobs/{job_id}", "The job as it is now."),
     "results": ("get", "/v1/jobs/{job_id}/results", "What was read."),
     "summary": ("get", "/v1/jobs/{job_id}/summary", "What the job comes to."),
+    "reviews": ("get", "/v1/jobs/{job_id}/reviews", "How far people have come with it."),
+    "grid": ("get", "/v1/jobs/{job_id}/grid", "All its items in columns."),
     "events": ("get", "/v1/jobs/{job_id}/events", "Its changes as they happen."),
     "cancel": ("post", "/v1/jobs/{job_id}/cancel", "Stop it."),
     "retry": ("post", "/v1/jobs/{job_id}/retry", "Do again what did not succeed."),

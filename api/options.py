@@ -34,7 +34,7 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """Read 60.0 as 60: JSON knows one kind of number, and some writers give each a point."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
@@ -86,7 +86,7 @@ class Options(BaseModel):
         description="At most 16 keys of 64 and values of 512 characters; echoed back.",
         json_schema_extra={"additionalProperties": False},
     )
-    deadline_s: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(_whole)] | None = Field(
+    deadline_s: Annotated[int, Field(ge=1, le=31_536_000), BeforeValidator(whole)] | None = Field(
         None, description="Seconds after which what is left ends as `expired`."
     )
     name: Annotated[Text, StringConstraints(max_length=200)] | None = Field(

@@ -38,6 +38,7 @@ _PNGS = st.integers(0, 120).map(_png)
 _ZIPS = st.builds(_zip, _PNGS, st.integers(0, 2))
 
 schemathesis.openapi.format("model-reference", st.just("digits"))
+schemathesis.openapi.format("label", st.sampled_from("0123456789"))
 schemathesis.openapi.format("image-data", _PNGS.map(lambda data: base64.b64encode(data).decode()))
 schemathesis.openapi.format("uri", st.just(RECEIVER))
 schemathesis.openapi.media_type("application/octet-stream", st.one_of(_PNGS, _ZIPS))
@@ -67,17 +68,23 @@ def filter_failure(
 
 @schemathesis.hook
 def map_query(context: HookContext, query: Any) -> Any:
-    """Name an address wherever events are chosen: no schema of single parameters can ask for that."""
+    """Name an address wherever events are chosen, and no item twice: no schema can ask for either."""
     if isinstance(query, dict) and "webhook_events" in query:
         query.setdefault("webhook_url", RECEIVER)
+    seqs = query.get("seqs") if isinstance(query, dict) else None
+    if isinstance(seqs, str):
+        query["seqs"] = ",".join(dict.fromkeys(seqs.split(",")))
     return query
 
 
 @schemathesis.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Make rows of equal length, and ids that no other image of the body has; name an address where events are."""
+    """Make rows of equal length, and ids and numbers that stand once; name an address where events are."""
     if isinstance(body, dict) and body.get("webhook_events") is not None and body.get("webhook_url") is None:
         body["webhook_url"] = RECEIVER
+    reviews = body.get("items") if isinstance(body, dict) else None
+    if isinstance(reviews, list) and all(isinstance(one, dict) and "seq" in one for one in reviews):
+        body["items"] = list({str(one["seq"]): one for one in reviews}.values())
     images = body.get("images") if isinstance(body, dict) else None
     seen: set[str] = set()
     for image in images if isinstance(images, list) else ():

@@ -14,6 +14,7 @@ from api.auth import Reader
 from api.corrections import PAGE, crops_of, ndjson, zipped
 from api.openapi import problems
 from api.options import Text
+from api.routes.reviews import NAME_PATTERN
 from api.services import Parts
 from api.strict import StrictRoute
 from shared.ids import JOB_ID_PATTERN, parse_job_id
@@ -57,7 +58,14 @@ async def export(
         Query(description="Only those of this job.", json_schema_extra={"pattern": JOB_ID_PATTERN}),
     ] = None,
     since: Annotated[datetime | None, Query(description="Only items reviewed at this time or later.")] = None,
-    reviewer: Annotated[Text | None, Query(max_length=MOST_NAME, description="Only items of theirs.")] = None,
+    reviewer: Annotated[
+        Text | None,
+        Query(
+            max_length=MOST_NAME,
+            description="Only items of theirs.",
+            json_schema_extra={"pattern": NAME_PATTERN},
+        ),
+    ] = None,
 ) -> Response:
     """Give the items whose reviewers agree or that an admin has decided, by job and `seq`.
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from api.answers import Json
 from api.auth import Reader, Reviewer
 from api.openapi import problems
-from api.options import Text
+from api.options import Text, whole
 from api.render import item_document
 from api.review_schemas import ReviewedItems, ReviewSummary
 from api.routes.items import Seq
@@ -30,30 +30,40 @@ router = APIRouter(tags=["reviews"], route_class=StrictRoute)
 
 Reason = Literal["blank", "not_a_digit", "crossed_out"]
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9 ._@-]{0,62}[A-Za-z0-9])?$"
+"""What every name of a reviewer may look like; letters of other alphabets are taken too."""
 Name = Annotated[
     str,
     Path(
         description=f"Name of the reviewer, 1 to {MOST_NAME} characters.",
-        json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,62}[A-Za-z0-9]$"},
+        json_schema_extra={"pattern": NAME_PATTERN},
         examples=["anna"],
     ),
 ]
 
 
+_VALUE_OR_REASON: dict[str, Any] = {
+    "oneOf": [
+        {"properties": {"value": {"type": "string"}, "reason": {"type": "null"}}},
+        {"properties": {"value": {"type": "null"}, "reason": {"type": "string"}}, "required": ["reason"]},
+    ]
+}
+
+
 class Given(BaseModel):
     """A label of the job's model, or `null` with the reason why there is none."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_VALUE_OR_REASON)
 
-    value: Label | None = Field(examples=["7"])
+    value: Label | None = Field(examples=["7"], json_schema_extra={"format": "label"})
     reason: Reason | None = None
-    field: Label | None = Field(None, description="Field of a form.")
+    field: None = Field(None, description="Field of a form; the items of other jobs have none.")
 
 
 class GivenItem(Given):
     """The review of one item among many."""
 
-    seq: int = Field(ge=0, le=2**31 - 1)
+    seq: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)]
 
 
 class Many(BaseModel):
@@ -61,7 +71,7 @@ class Many(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    reviewer: Label
+    reviewer: Label = Field(json_schema_extra={"pattern": NAME_PATTERN}, examples=["anna"])
     items: Annotated[list[GivenItem], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
@@ -128,7 +138,7 @@ def _by(caller: Caller, reviewer: str, loc: str) -> By:
 
 
 def _review(seq: int, given: Given) -> Review:
-    return Review(seq, given.value, given.reason, given.field)
+    return Review(seq, given.value, given.reason)
 
 
 def _documents(parts: Services, caller: Caller, key: UUID, seqs: Sequence[int]) -> list[dict[str, Any]]:

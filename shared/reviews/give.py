@@ -39,7 +39,6 @@ class Review:
     seq: int
     value: str | None
     reason: str | None = None
-    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +161,6 @@ def _wrong(given: Sequence[Review], labels: frozenset[str], where: str) -> Itera
         if one.seq in seen:
             yield {"loc": f"{loc}.seq", "msg": "stands twice in the list"}
         seen.add(one.seq)
-        if one.field is not None:
-            yield {"loc": f"{loc}.field", "msg": "the items of this job have no fields"}
         if one.value is not None and one.value not in labels:
             yield {"loc": f"{loc}.value", "msg": "is no label of the job's model"}
         if (one.value is None) == (one.reason is None):
