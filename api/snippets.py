@@ -72,23 +72,25 @@ def _options(job: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _curl_start(keyed: bool) -> str:
-    return 'curl -sS -H "Authorization: Bearer $INKQUEUE_API_KEY"' if keyed else "curl -sS"
+def _key_line(keyed: bool) -> str:
+    return 'key="Authorization: Bearer $INKQUEUE_API_KEY"\n' if keyed else ""
 
 
 def _curl(job: Mapping[str, Any], address: str, keyed: bool) -> str:
-    curl, url = _curl_start(keyed), f"{address}/v1/jobs/{job['id']}"
+    curl = 'curl -sS -H "$key"' if keyed else "curl -sS"
     return f"""\
-{curl} {quote(url)}
-{curl} {quote(url + "?wait=60")}
-{curl} {quote(url + "/results?format=csv")} -o results.csv
-{curl} {quote(url + "/results?decision=review&limit=1000")}
+{_key_line(keyed)}job={quote(f"{address}/v1/jobs/{job['id']}")}
+{curl} "$job"
+{curl} "$job?wait=60"
+{curl} "$job/results?format=csv" -o results.csv
+{curl} "$job/results?decision=review&limit=1000"
 """
 
 
 def _curl_submit(options: Mapping[str, Any], address: str, keyed: bool) -> str:
+    curl = 'curl -sS -H "$key"' if keyed else "curl -sS"
     fields = " ".join(f"-F {quote(f'{name}={value}')}" for name, value in options.items())
-    return f"{_curl_start(keyed)} -F files=@{FILE} {fields} \\\n  {quote(address + '/v1/jobs')}\n"
+    return f"{_key_line(keyed)}{curl} -F files=@{FILE} {fields} \\\n  {quote(address + '/v1/jobs')}\n"
 
 
 def _client(job: Mapping[str, Any], address: str) -> str:
@@ -99,7 +101,7 @@ with Client({_literal(address)}) as client:
     job = client.get({_literal(job["id"])}).wait()
     print(job.status, job.counts.accepted, "accepted,", job.counts.review, "to review")
     for item in job.results():
-        print(item.seq, item.name, item.status, item.prediction, item.confidence, item.decision)
+        print(item.seq, item.name, item.prediction, item.confidence, item.decision)
 """
 
 
@@ -130,7 +132,7 @@ with httpx.Client(base_url={_literal(address)}, timeout=90{headers}) as http:
         query = {{"after_seq": after, "limit": 1000}}
         page = http.get(f"{{path}}/results", params=query).raise_for_status().json()
         for item in page["items"]:
-            print(item["seq"], item["name"], item["status"], item["final_value"], item["decision"])
+            print(item["seq"], item["name"], item["final_value"], item["decision"])
         after = page["next_after_seq"]
 """
 
