@@ -37,11 +37,13 @@ function remember(now) {
   }
 }
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** What is wrong with a part, in words. */
 function trouble(text) {
   if (words.trouble[text]) return words.trouble[text];
   const model = /^no living worker has the model (.+) loaded$/.exec(text);
-  return model ? `Waiting: no worker has the model ${model[1]} loaded` : text.charAt(0).toUpperCase() + text.slice(1);
+  return model ? `Waiting: no worker has the model ${model[1]} loaded` : sentence(text);
 }
 
 /** The parts in the order in which people are told of them. */
@@ -67,7 +69,7 @@ function showState(now) {
   const { known, text } = stateOf(now);
   if (text === told) return;
   told = text;
-  replace($("#state"), el("div", { class: `card state` }, badge(known), el("p", {}, text.replace(/^Waiting: /, ""))));
+  replace($("#state"), el("div", { class: `card state` }, badge(known), el("p", {}, sentence(text.replace(/^Waiting: /, "")))));
   setText($("#news"), text);
 }
 
