@@ -10,8 +10,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.jobs.remove import delete_job
 from shared.settings import Settings
+from shared.webhooks.queue import keep_bodies
 from shared.webhooks.secrets import current_secret, rotate_secret
 from tests.queue_driver import execute
 from tests.services import wait_for
@@ -92,3 +94,23 @@ def test_an_outcome_outlives_the_connections_to_the_database(
             lambda: [row.state for row in deliveries(database)] == ["delivered"] * 2, "the next delivery"
         )
     assert len(receiver.requests) == 2
+
+
+def test_an_outage_between_claim_and_request_costs_no_lease(
+    database: Database, swift: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was claimed and not begun when the database went away is sent as soon as it is back."""
+    away = iter([True, True])
+
+    def keep(*given: object) -> None:
+        if next(away, False):
+            raise Unavailable("The database is away.")
+        keep_bodies(*given)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr("worker.webhooks.sender.keep_bodies", keep)
+    ended_job(database, receiver.url)
+
+    with sending(swift):
+        wait_for(lambda: bool(receiver.requests), "the request", 15)
+
+    assert len(receiver.requests) == 1

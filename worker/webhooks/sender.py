@@ -66,6 +66,7 @@ class Sender:
         self._lease_s = max(settings.webhook_lease_s, settings.webhook_timeout_s + MARGIN_S)
         self._room = Room(settings.webhook_concurrency)
         self._after: Receiver = FIRST
+        self._owed: list[Claimed] = []  # claimed just before an outage, and not begun
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._progress: dict[UUID, asyncio.Task[None]] = {}
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
@@ -112,6 +113,8 @@ class Sender:
         self, most: int, free: Places, limits: dict[Receiver, Places], held: list[str]
     ) -> tuple[Round, float, dict[UUID, bytes], dict[str, list[str]]]:
         """Claim, write the bodies of first tries down, and read the secrets that sign; in a thread."""
+        release(self._db, self._owed)
+        self._owed = []
         since = time.monotonic()
         taken = claim_due(
             self._db,
@@ -123,11 +126,13 @@ class Sender:
             held=held,
             after=self._after,
         )
+        self._owed = list(taken.claimed)
         fresh = [(c, text) for c in taken.claimed if c.body is None and (text := self._body(c)) is not None]
         keep_bodies(self._db, fresh)
         bodies = {c.id: c.body.encode() for c in taken.claimed if c.body is not None}
         bodies |= {c.id: text.encode() for c, text in fresh}
         keys = signing_secrets(self._db, {c.tenant for c in taken.claimed}) if taken.claimed else {}
+        self._owed = []
         return taken, since, bodies, keys
 
     def _body(self, claimed: Claimed) -> str | None:
