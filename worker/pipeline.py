@@ -94,12 +94,11 @@ class Pipeline:
             if claim.apart and self._is_hopeless(part):
                 return
             waiting: list[Waiting] = []
-            for index in range(start, min(start + step, count)):
-                for data in self._one(part, index):
-                    if claim.apart and isinstance(data, bytes):
-                        self._read_apart(part, data)
-                    else:
-                        self._take(part, index, data, waiting)
+            for index, data in self._some(part, start, min(start + step, count)):
+                if claim.apart and isinstance(data, bytes):
+                    self._read_apart(part, data)
+                else:
+                    self._take(part, index, data, waiting)
             self._infer(waiting)
             self._any = True
 
@@ -149,14 +148,20 @@ class Pipeline:
         log.error("item_set_aside", seq=claim.first_seq, crashes=claim.crashes, losses=claim.losses)
         part.put(0, part.failed(0, ModelError()))
 
-    def _one(self, part: Part, index: int) -> Iterator[bytes | ItemError | None]:
-        """Read one file by itself."""
+    def _some(self, part: Part, start: int, end: int) -> Iterator[tuple[int, bytes | ItemError | None]]:
+        """Read the files of one step; one whose upload is gone takes no other with it."""
+        left = set(range(start, end))
         try:
-            for _, data in read_members(part.sources, part.slice[index : index + 1], self._settings):
-                yield data
+            for at, data in read_members(part.sources, part.slice[start:end], self._settings):
+                left.discard(start + at)
+                yield start + at, data
         except BlobMissing:
             self._blobs.probe()
-            yield ModelError(UPLOAD_GONE)
+            if end - start == 1:
+                yield start, ModelError(UPLOAD_GONE)
+                return
+            for index in sorted(left):
+                yield from self._some(part, index, index + 1)
 
     def _bytes(
         self, part: Part, waiting: Sequence[Waiting]
