@@ -19,7 +19,7 @@ from celery.worker.request import Request
 from shared import lanes
 from shared.db import Database
 from shared.errors import InkqueueError
-from shared.jobs import claim, crash
+from shared.jobs import claim, crash, registry
 from shared.logs import get_logger
 from shared.settings import get_settings
 from shared.status import Lane
@@ -110,6 +110,7 @@ def report_lost() -> None:
                     take_back = claim.hand_back_all if is_stopping() else crash.child_lost
                     returned = take_back(db, name)
                     log.error("worker_child_lost", worker=name, chunks=returned)
+                    registry.count(db, "inkqueue_worker_children_lost_total", 1)
         finally:
             db.close()
     except InkqueueError as error:

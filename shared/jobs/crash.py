@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from shared.contracts import Claim
 from shared.db import Database
 from shared.jobs.fairness import HEAD_TURN
+from shared.logs import get_logger
 
+log = get_logger(__name__)
 STEP = 32
 _MOST = 1000  # a verdict has long been spoken
 
@@ -37,14 +39,14 @@ def expire_leases(db: Database, *, lease_s: float, grace_s: float | None = None,
     Postgres' own start: workers that could not reach it must not pay for its outage.
     """
 
-    def work(connection: sa.Connection) -> int:
+    def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
         values = {"lease": lease_s, "grace": lease_s if grace_s is None else grace_s, "limit": limit}
         rows = connection.execute(_EXPIRED, values).all()
         for row in rows:
             _give_back(connection, row, seen=False)
-        return len(rows)
+        return rows
 
-    return db.run(work)
+    return _told(db.run(work), "lease_expired")
 
 
 def lease_holders(db: Database, worker_prefix: str) -> list[str]:
@@ -56,13 +58,21 @@ def lease_holders(db: Database, worker_prefix: str) -> list[str]:
 def child_lost(db: Database, worker: str) -> int:
     """Take back at once what a dead worker process held; its parent knows that it is dead."""
 
-    def work(connection: sa.Connection) -> int:
+    def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
         rows = connection.execute(_OF_WORKER, {"worker": worker}).all()
         for row in rows:
             _give_back(connection, row, seen=True)
-        return len(rows)
+        return rows
 
-    return db.run(work)
+    return _told(db.run(work), "child_lost")
+
+
+def _told(rows: Sequence[sa.Row[Any]], why: str) -> int:
+    """Log each chunk that came back, so that its job can be followed; return how many did."""
+    for row in rows:
+        known = {"job": row.job_id, "chunk": row.id, "attempt": row.attempt, "lost_by": row.worker}
+        log.warning("chunk_taken_back", why=why, **known)
+    return len(rows)
 
 
 def item_crashed(db: Database, claim: Claim) -> bool:
@@ -125,7 +135,7 @@ def _give_back(connection: sa.Connection, row: sa.Row[Any], *, seen: bool) -> No
     connection.execute(_RETURN, {"id": row.id, **first._asdict()})
 
 
-_LOST = "id, kind, first_seq, end_seq, position, losses, crashes"
+_LOST = "id, job_id, attempt, worker, kind, first_seq, end_seq, position, losses, crashes"
 _EXPIRED = sa.text(
     f"""SELECT {_LOST} FROM chunks
     WHERE state = 'leased' AND (lease_until < clock_timestamp()
