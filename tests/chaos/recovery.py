@@ -20,6 +20,8 @@ POLL_S = 0.05
 LONGEST_S = 120.0
 _BUSY = """SELECT id, job_id, first_seq, end_seq, worker FROM chunks WHERE state = 'leased' AND kind = 'classify'
     AND job_id = %s AND claimed_at < clock_timestamp() - interval '0.1 s' ORDER BY claimed_at DESC LIMIT 1"""
+_READY = """SELECT count(*) FROM workers WHERE role = 'worker' AND lane = 'bulk'
+    AND heartbeat_at > clock_timestamp() - interval '1.5 s'"""
 _WRITTEN = "SELECT count(*) FROM items WHERE job_id = %s AND seq >= %s AND seq < %s"
 _DONE = "SELECT coalesce(sum(succeeded + failed + skipped), 0) FROM jobs"
 
@@ -36,6 +38,8 @@ class Recovery:
         """Kill the process that reads, and the whole worker, in turns; each in the middle of a chunk."""
         for number in range(count):
             name = "worker_kill" if number % 2 else "worker_child_kill"
+            await asyncio.sleep(2.0)  # a dead one counts no longer
+            await self._until(self._ready)
             chunk = await self._busy()
             parent, child = (int(part) for part in chunk[4].rsplit(":", 2)[1:])
             os.kill(parent if number % 2 else child, signal.SIGKILL)
@@ -97,6 +101,9 @@ class Recovery:
                 job = await self.feed()
             await asyncio.sleep(POLL_S)
         raise TimeoutError("no chunk in work")
+
+    async def _ready(self) -> bool:
+        return bool(await self._value(_READY) >= 2)
 
     async def _written(self, job: Any, first: int, end: int) -> bool:
         return bool(await self._value(_WRITTEN, job, first, end) == end - first)
