@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,3 +40,14 @@ def written(folder: Path, name: str, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def directory_of(count: int) -> bytes:
+    """Return the directory of a zip64 with so many empty pictures, and nothing before it."""
+    names = [f"{n:06}.png".encode() for n in range(count)]
+    head = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 45, 45, *[0] * 7, 10, *[0] * 6)
+    entries = b"".join(head + name for name in names)
+    end64 = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(entries), 0)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(entries), 1)
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return entries + end64 + locator + end

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.api.files import PNG
-from tests.page.archives import mixed, written, zipped
+from tests.page.archives import directory_of, mixed, written, zipped
 from tests.page.conftest import Site
 from tests.page.visit import Visit, expect
 
@@ -60,12 +59,8 @@ def test_odd_zips_are_read(
 
 def test_a_zip64_of_70000_members_is_read_at_once(visit: Visit, tmp_path: Path) -> None:
     """More members than the old format counts."""
-    path = tmp_path / "many.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for n in range(70_000):
-            archive.writestr(zipfile.ZipInfo(f"{n}.png"), b"")
     page = visit.open("/")
-    choose(page, path)
+    choose(page, written(tmp_path, "many.zip", directory_of(70_000)))
     expect(page.locator("#sum")).to_contain_text("About 70,000 images.", timeout=5000)
 
 
@@ -149,7 +144,24 @@ def test_an_upload_shows_its_progress_and_is_canceled(visit: Visit, site: Site, 
     assert site.client.get("/v1/jobs").json()["items"] == []
 
 
-def test_a_folder_is_dropped(visit: Visit, site: Site, tmp_path: Path) -> None:
+def test_a_dropped_folder_is_walked(visit: Visit, tmp_path: Path) -> None:
+    """A folder out of the file manager counts with all that is below it."""
+    for n in range(120):
+        written(tmp_path, f"in/deep/{n:03}.png", PNG)
+    page = visit.open("/")
+    box = page.locator("#drop").bounding_box()
+    assert box is not None
+    cdp = visit.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(tmp_path / "in")], "dragOperationsMask": 1}
+        cdp.send(
+            "Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 60, "y": box["y"] + 60, "data": data}
+        )
+    expect(page.locator("#sum")).to_contain_text("About 120 images.")
+    expect(page.locator("#list")).to_contain_text("in/deep/")
+
+
+def test_a_folder_is_chosen(visit: Visit, site: Site, tmp_path: Path) -> None:
     """A folder is walked; the system's own files are left out, texts are told and not sent."""
     for name in ("in/a.png", "in/deep/b.png", "in/.DS_Store", "in/Thumbs.db", "in/notes.txt"):
         written(tmp_path, name, PNG)
