@@ -116,7 +116,7 @@ def _filter(show: Show | Literal[""], value: str) -> ItemFilter:
 
 def _row(item: ItemView, drawn: list[int]) -> dict[str, Any]:
     """Return an item with the place of its picture in the sheet, if it has one."""
-    document = item_document(item) | {"sure": _sureness(item.confidence)}
+    document = item_document(item) | {"sure": _sureness(item.confidence), "cell": None}
     if item.status == ItemStatus.SUCCEEDED:
         row, column = divmod(drawn.index(item.seq), COLUMNS)
         document["cell"] = (column * SIDE, row * SIDE)

@@ -57,6 +57,7 @@ function setList() {
   replace($("#list"), view === "table" ? titles() : null, port);
   page.list = new List(port, view === "table" ? table(names) : gallery, { sheets, open: (position) => change({ item: page.selection.order[position] }, true) });
   page.list.view = view;
+  if (view === "table") port.previousElementSibling.style.marginRight = `${port.offsetWidth - port.clientWidth}px`; // the scroll bar's width
 }
 
 function tellCounts() {

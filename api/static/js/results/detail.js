@@ -92,7 +92,7 @@ function bars(item, labels = null) {
     const bar = el("progress", { max: 1, value: p, "aria-hidden": "true" });
     return el("li", { class: label === item.prediction ? "best" : null }, el("span", { class: "label" }, label), bar, el("span", { class: "share" }, sureness(p)));
   });
-  return el("div", {}, el("h3", {}, "How it was weighed"), el("ol", { class: "weighed" }, rows));
+  return el("div", {}, el("h3", {}, "How it was weighed"), el("ol", { class: "weighed" }, rows), el("p", { class: "hint" }, "These are the model’s own weights. How likely it is right was measured on scans whose answers are known."));
 }
 
 /** The labels of the job's model, in the order of probabilities. */

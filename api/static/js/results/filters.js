@@ -19,7 +19,7 @@ export class Filters {
   /** Show counts and what is chosen. */
   show(state, selection, labels) {
     this.#choices($("#show", this.root), "show", state.show, KINDS.map((kind, n) => [kind, selection.kinds[n], badgeOf(kind)]).filter(([kind, n]) => n || state.show.has(kind)));
-    const values = labels.map((label, n) => [label, selection.values[n], label]).concat([[NOTHING, selection.values[labels.length], "no reading"]]);
+    const values = labels.map((label, n) => [label, selection.values[n], label]).concat([[NOTHING, selection.values[labels.length], "none"]]);
     this.#choices($("#value", this.root), "value", state.value, values.filter(([value, n]) => n || state.value.has(value)));
     this.histogram.show(selection.bars, state.sure);
     this.look.value = state.look;

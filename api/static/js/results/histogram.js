@@ -1,6 +1,6 @@
 // The histogram of confidence is the filter: drag over its bars, or choose both ends from lists.
 
-import { $, el, replace, svg } from "../dom.js";
+import { el, replace, svg } from "../dom.js";
 import { count } from "../format.js";
 import { EDGES } from "./select.js";
 
@@ -17,15 +17,15 @@ export class Histogram {
   constructor(place, threshold, changed) {
     Object.assign(this, { place, threshold, changed, range: null });
     this.picture = svg("svg", { class: "bars", viewBox: `0 0 ${WIDTH} ${HEIGHT + 16}`, role: "img", "aria-label": "How sure the readings are" });
-    this.low = this.#choice("From", EDGES.slice(0, -1));
-    this.high = this.#choice("to", EDGES.slice(1));
+    this.low = this.#choice("From", "From at least", EDGES.slice(0, -1));
+    this.high = this.#choice("to", "to at most", EDGES.slice(1));
     const ends = el("div", { class: "ends" }, this.low.field, this.high.field);
     replace(place, this.picture, ends);
     this.#drag();
   }
 
-  #choice(title, edges) {
-    const list = el("select", { onchange: () => this.#chosen() }, edges.map((edge) => el("option", { value: edge }, edgeText(edge))));
+  #choice(title, name, edges) {
+    const list = el("select", { "aria-label": name, onchange: () => this.#chosen() }, edges.map((edge) => el("option", { value: edge }, edgeText(edge))));
     return { list, field: el("label", {}, `${title} `, list) };
   }
 
@@ -75,7 +75,7 @@ export class Histogram {
   #bar(n, bar, most) {
     const height = n ? Math.max(3, (Math.sqrt(n) / most) * (HEIGHT - 6)) : 0;
     const within = !this.range || (EDGES[bar] >= this.range[0] - 1e-9 && EDGES[bar + 1] <= this.range[1] + 1e-9);
-    const accepted = this.threshold !== null && EDGES[bar + 1] > this.threshold;
+    const accepted = this.threshold !== null && (EDGES[bar] + EDGES[bar + 1]) / 2 >= this.threshold;
     return [
       svg("rect", { class: "catch", x: bar * STEP, y: 0, width: STEP, height: HEIGHT }, svg("title", {}, `${edgeText(EDGES[bar])} to ${edgeText(EDGES[bar + 1])}: ${count(n)}`)),
       svg("rect", { class: `${accepted ? "accepted" : "review"}${within ? "" : " left-out"}`, x: bar * STEP + 1, y: HEIGHT - height, width: STEP - 2, height, rx: 1.5 }),

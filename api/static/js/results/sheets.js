@@ -4,7 +4,10 @@ import { call } from "../api.js";
 
 const AT_ONCE = 4;
 const AHEAD = 4;
-const KEPT = 40;
+/** Chosen items come a hundred at a time: workers draw as many in one go, so the first are there soon. */
+const CHOSEN = 100;
+const CHOSEN_AHEAD = 10;
+const KEPT = 60;
 const MOST_TRIES = 6;
 const AGAIN_MS = 1500;
 
@@ -17,7 +20,6 @@ export class Sheets {
   /** size: {columns, rows, side} of a sheet; ready(): called when pictures have come; failed(refusal | null). */
   constructor(job, size, { ready, failed = () => {} }) {
     Object.assign(this, { job, size, ready, failed });
-    this.per = size.columns * size.rows;
     this.sheets = new Map();
     this.order = new Uint32Array();
     this.plain = true;
@@ -32,6 +34,7 @@ export class Sheets {
   setOrder(order, plain) {
     this.order = order;
     this.plain = plain;
+    this.per = plain ? this.size.columns * this.size.rows : CHOSEN;
     this.wanted = [];
     for (const sheet of this.sheets.values()) if (!sheet.complete) sheet.at = 0;
   }
@@ -43,7 +46,7 @@ export class Sheets {
     const most = Math.floor((this.order.length - 1) / this.per);
     const near = [];
     for (let n = Math.max(0, low); n <= Math.min(most, high); n += 1) near.push(n);
-    for (let by = 1; by <= AHEAD; by += 1) for (const n of [high + by, low - by]) if (n >= 0 && n <= most) near.push(n);
+    for (let by = 1; by <= (this.plain ? AHEAD : CHOSEN_AHEAD); by += 1) for (const n of [high + by, low - by]) if (n >= 0 && n <= most) near.push(n);
     this.wanted = near.map((n) => this.#address(n));
     this.#next();
   }
