@@ -10,6 +10,7 @@ from typing import Any
 
 KEY_LINE = "export INKQUEUE_API_KEY=ik_your_key"
 FILE = "scans.zip"
+_ENVIRON = "from os import environ\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,10 @@ with Client({_literal(address)}) as client:
 
 
 def _httpx(job: Mapping[str, Any], address: str, keyed: bool) -> str:
-    key = '\nkey = os.environ["INKQUEUE_API_KEY"]' if keyed else ""
+    key = '\nkey = environ["INKQUEUE_API_KEY"]' if keyed else ""
     headers = ', headers={"Authorization": f"Bearer {key}"}' if keyed else ""
     return f"""\
-{"import os" + chr(10) + chr(10) if keyed else ""}import httpx
+{_ENVIRON if keyed else ""}import httpx
 {key}
 with httpx.Client(base_url={_literal(address)}, timeout=90{headers}) as http:
     path = {_literal("/v1/jobs/" + job["id"])}
