@@ -87,7 +87,7 @@ class Stack:
 
     def is_ready(self) -> bool:
         """Ask the API whether it can work."""
-        connection = http.client.HTTPConnection(self.options.host, self.options.port, timeout=2.0)
+        connection = http.client.HTTPConnection(self.options.host, self.options.port, timeout=5.0)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK
