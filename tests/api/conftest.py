@@ -78,3 +78,18 @@ def common(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def worker(database: Database, blobs: Blobs) -> FakeWorker:
     """Return a worker that works when it is told to."""
     return FakeWorker(database, blobs)
+
+
+@pytest.fixture
+def small_limits(settings: Settings) -> Iterator[httpx.Client]:
+    """Lend a client of an API with small limits."""
+    limits = {
+        "max_upload_bytes": 300_000,
+        "max_json_bytes": 20_000,
+        "max_zip_members": 5,
+        "max_member_bytes": 50_000,
+        "bomb_inflated_bytes": 100_000,
+        "max_inflated_bytes": 10_000_000,
+    }
+    with serving(settings.model_copy(update=limits)) as client:
+        yield client
