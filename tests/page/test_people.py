@@ -73,15 +73,23 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(visit: Visit, s
     assert page.get_by_role("button", name=re.compile("Retry|Delete")).count() == 0
 
 
-def test_a_session_that_ended_says_so(visit: Visit, site: Site, tmp_path: Path) -> None:
-    """What was entered stays, and signing in again happens in another window."""
-    visit.refusals.add(401)
-    sign_in(visit, key_for(site.database, "default", "read", "submit"))
+def test_a_session_that_ended_loses_nothing(visit: Visit, site: Site, tmp_path: Path) -> None:
+    """What was entered stays; after signing in again in another tab it is sent as it was."""
+    visit.refusals |= {401, 403}
+    key = key_for(site.database, "default", "read", "submit")
+    sign_in(visit, key)
     page = visit.page
     page.get_by_label("Name").fill("Mine")
     page.locator("#files").set_input_files(written(tmp_path, "a.png", PNG))
     visit.context.clear_cookies()
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("You are not signed in any more")
-    expect(page.get_by_role("link", name="Sign in in a new tab")).to_be_visible()
-    expect(page.get_by_label("Name")).to_have_value("Mine")
+    with visit.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in in a new tab").click()
+    other = visit.watched(opened.value)
+    other.get_by_label("API key").fill(key.text)
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url(visit.origin + "/")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.wait_for_url(JOB)
+    expect(page.get_by_role("heading", name="Mine")).to_be_visible()

@@ -50,10 +50,35 @@ export function tokenHeaders(method) {
 }
 
 /**
+ * Take the token of the session that the browser has now, as after signing in again in another tab.
+ * Returns whether it is another one than before, so that a refused call is worth repeating.
+ */
+export async function renewToken() {
+  const place = document.querySelector('meta[name="csrf"]');
+  if (!place) return false;
+  const page = await fetch(location.pathname).catch(() => null);
+  const found = page?.ok ? /<meta name="csrf" content="([\w-]+)">/.exec(await page.text()) : null;
+  if (!found || found[1] === place.content) return false;
+  place.content = found[1];
+  for (const field of document.querySelectorAll('input[name="csrf"]')) field.value = found[1];
+  return true;
+}
+
+/**
  * Call the service and return the Response when it is 2xx (or 304).
  * Throws Refusal; an AbortError passes through untouched.
  */
-export async function call(path, { method = "GET", json, body, headers = {}, signal } = {}) {
+export async function call(path, options = {}) {
+  try {
+    return await once(path, options);
+  } catch (error) {
+    const outdated = error instanceof Refusal && error.code === "forbidden" && !SAFE.has(options.method ?? "GET");
+    if (outdated && (await renewToken())) return once(path, options);
+    throw error;
+  }
+}
+
+async function once(path, { method = "GET", json, body, headers = {}, signal } = {}) {
   const given = { ...tokenHeaders(method), ...headers };
   if (json !== undefined) given["Content-Type"] = "application/json";
   let response;

@@ -1,6 +1,6 @@
 // The first page: choose, see what it would be, send.
 
-import { Refusal } from "./api.js";
+import { Refusal, renewToken } from "./api.js";
 import { fromDrop, fromInput } from "./chosen.js";
 import { showRefusal } from "./dialog.js";
 import { $, $$, el, pageData, replace, setText, toast } from "./dom.js";
@@ -93,8 +93,7 @@ async function submit(event) {
   const { data, text } = filled();
   stage(true);
   try {
-    running = send("/v1/jobs", data, keys.keyFor(text), watcher());
-    const job = await running.answer;
+    const job = await sent(data, keys.keyFor(text));
     if (job === null) toast("Canceled. Nothing was kept.");
     else arrived(job);
   } catch (error) {
@@ -103,6 +102,17 @@ async function submit(event) {
     running = null;
     if (!$("#stage").dataset.done) stage(false);
   }
+}
+
+/** Send it; once more when the session's token has changed meanwhile, as after signing in again. */
+async function sent(data, key) {
+  const again = async (error) => {
+    if (error.code !== "forbidden" || !(await renewToken())) throw error;
+    running = send("/v1/jobs", data, key, watcher());
+    return running.answer;
+  };
+  running = send("/v1/jobs", data, key, watcher());
+  return running.answer.catch(again);
 }
 
 function watcher() {
