@@ -22,10 +22,15 @@ _PROBE_KEY = "probe"
 
 
 class LocalBlobs:
-    """A folder of objects; several processes may share it."""
+    """A folder of objects; several processes may share it.
+
+    The first writer makes the folder. One that was there and is away, as a disk that is not mounted, is an outage: it
+    is never made anew, and nothing in it is called missing.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._was_there = False
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object durably."""
@@ -36,11 +41,15 @@ class LocalBlobs:
     def open_writer(self, key: str) -> LocalWriter:
         """Begin an object of any length."""
         with _answering(key, missing=Unavailable):
-            return LocalWriter(self._root, check_key(key))
+            if self._was_there:
+                _demand(self._root)
+            writer = LocalWriter(self._root, check_key(key))
+            self._was_there = True
+            return writer
 
     def get(self, key: str) -> bytes:
         """Return a whole object."""
-        with _answering(key):
+        with self._reading(key):
             return self._path(key).read_bytes()
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
@@ -49,7 +58,7 @@ class LocalBlobs:
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of each `(start, length)`."""
-        with _answering(key), _opened(self._path(key)) as fd:
+        with self._reading(key), _opened(self._path(key)) as fd:
             return [_read(fd, start, length) for start, length in ranges]
 
     def iter_bytes(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -61,13 +70,16 @@ class LocalBlobs:
 
     def size(self, key: str) -> int:
         """Return the bytes of an object."""
-        with _answering(key):
+        with self._reading(key):
             return self._path(key).stat().st_size
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects and what unfinished writers of the same keys have left."""
         asked = [check_key(key) for key in keys]
+        if not asked:
+            return
         with _answering("delete", missing=Unavailable):
+            _demand(self._root)
             for key in asked:
                 self._path(key).unlink(missing_ok=True)
             wanted = {_escape(key) for key in asked}
@@ -101,6 +113,16 @@ class LocalBlobs:
                 raise Unavailable("The storage does not return what was written.")
         finally:
             self.delete([key])
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """Turn the errors of the system into ours; an object of a folder that is away is not missing."""
+        try:
+            with _answering(key):
+                yield
+        except BlobMissing:
+            _demand(self._root)
+            raise
 
     def _path(self, key: str) -> Path:
         """Return the file of an object."""
@@ -162,6 +184,7 @@ class LocalWriter:
         with _answering(self._key):
             os.fsync(self._fd)
             target = self._root / self._key
+            _demand(self._root)
             _make_folder(target.parent)
             os.rename(self._path, target)  # noqa: PTH104 - every call that needs room goes through one door
             self._close()
@@ -194,6 +217,16 @@ class LocalWriter:
 def _escape(key: str) -> str:
     """Return a key as one file name; `~` and `+` are no letters of a key."""
     return key.replace("/", "+")
+
+
+def _demand(root: Path) -> None:
+    """Insist that the folder of the store is there.
+
+    Raises:
+        Unavailable: it is not.
+    """
+    if not root.is_dir():
+        raise Unavailable("The storage is not there at the moment.")
 
 
 def _make_folder(folder: Path) -> None:

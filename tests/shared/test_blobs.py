@@ -30,6 +30,7 @@ def s3_server() -> Iterator[S3Server]:
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     """Lend an empty store of each kind."""
     if request.param == "folder":
+        (tmp_path / "storage").mkdir()
         return LocalBlobs(tmp_path / "storage")
     server: S3Server = request.getfixturevalue("s3_server")
     return S3Blobs(

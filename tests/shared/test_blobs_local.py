@@ -143,3 +143,30 @@ def test_a_thousand_sources_hold_no_descriptor(root: Path) -> None:
     sources = [blobs.source(KEY) for _ in range(1000)]
     assert {source.read(3, 2) for source in sources} == {b"34"}
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_folder_that_is_away_is_an_outage_and_not_made_anew(root: Path) -> None:
+    """While a disk is not mounted nothing is missing, nothing is removed and nothing is stored beside it."""
+    blobs = LocalBlobs(root)
+    blobs.put(KEY, b"x")
+    begun = blobs.open_writer("inputs/bb/begun")
+    away = root.with_name("away")
+    root.rename(away)
+
+    calls = [
+        lambda: blobs.put("inputs/cc/new", b"y"),
+        lambda: blobs.get(KEY),
+        lambda: LocalBlobs(root).size(KEY),
+        lambda: LocalBlobs(root).delete([KEY]),
+        blobs.probe,
+        begun.commit,
+    ]
+    for call in calls:
+        with pytest.raises(Unavailable):
+            call()
+    assert not root.exists()
+
+    away.rename(root)
+    assert blobs.get(KEY) == b"x"
+    with pytest.raises(BlobMissing):
+        blobs.get("inputs/cc/new")
