@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 LONGEST_WAIT_S = 5.0
+AT_ONCE = 48
 
 
 class GaveUp(Exception):
@@ -43,6 +44,9 @@ class Client:
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=100)
         self.http = httpx.AsyncClient(trust_env=False, limits=limits)
         self.answers: Counter[str] = Counter()
+        self._turns = asyncio.Semaphore(
+            AT_ONCE
+        )  # a thousand users, and one machine that they share with the service
         self.longest_s = 0.0
 
     async def close(self) -> None:
@@ -55,11 +59,12 @@ class Client:
         Raises:
             GaveUp: none came in all the time that this client has patience for.
         """
-        began = time.monotonic()
-        seen = ""
-        while time.monotonic() - began < self.patience_s:
+        began, seen = 0.0, ""
+        while not began or time.monotonic() - began < self.patience_s:
             try:
-                answer = await self.once(method, path, timeout_s=timeout_s, **more)
+                async with self._turns:
+                    began = began or time.monotonic()
+                    answer = await self.once(method, path, timeout_s=timeout_s, **more)
             except httpx.TransportError as error:
                 seen = type(error).__name__
                 self.answers[seen] += 1
