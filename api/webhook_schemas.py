@@ -48,7 +48,8 @@ class Delivery(Schema):
     url: str
     status: DeliveryStatus
     reason: str | None = Field(
-        description="Why it failed or was canceled: `exhausted`, `gone`, `superseded`, `job_deleted`, `job_gone`."
+        description="Why it failed or was canceled: `exhausted`, `gone`, `superseded`, `job_deleted`, `job_gone`, "
+        "`body_broken`."
     )
     attempt_count: int
     attempts: list[Attempt]

@@ -102,11 +102,11 @@ def judge(claimed: Claimed, result: Result, schedule: Schedule) -> Outcome:
 
 
 def unwritten(claimed: Claimed, at: datetime) -> tuple[Result, Outcome]:
-    """Give up a delivery that has nothing to say any more, because its job is gone."""
-    result = Result(at, 0, error="The job is gone.")
-    return result, Outcome(
-        claimed.id, claimed.token, "failed", "job_gone", None, claimed.step, _entry(result)
-    )
+    """Give up a delivery that has nothing to say: its job is gone, or its body cannot be written."""
+    gone = claimed.snapshot is None
+    result = Result(at, 0, error="The job is gone." if gone else "Its body could not be written.")
+    reason = "job_gone" if gone else "body_broken"
+    return result, Outcome(claimed.id, claimed.token, "failed", reason, None, claimed.step, _entry(result))
 
 
 def _headers(claimed: Claimed, body: bytes, keys: Sequence[str], at: datetime) -> dict[str, str]:
