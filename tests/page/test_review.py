@@ -35,7 +35,7 @@ def begun(visit: Visit, job: dict[str, Any], reviewer: str = "anna", query: str 
 
 def done(page: Page, count: int) -> None:
     """Expect so many items to be decided here."""
-    expect(page.locator("#mine")).to_have_text(f"{count} of {LOOKS} items looked at by you")
+    expect(page.locator("#mine")).to_have_text(f"{count} of {LOOKS} looked at")
 
 
 def saved(page: Page) -> None:
@@ -71,8 +71,8 @@ def test_a_wall_is_confirmed_by_one_key(live_visit: Visit, live: Site, job: dict
     expect(page.locator(".asked")).to_contain_text("Are these all 1?")
     saved(page)
     zeros = results(live.client, job, prediction="0")
-    assert sorted(item["final_value"] for item in zeros) == ["0"] * (wall - 1) + ["8"]
-    assert sum(item["reviews"] == [] for item in zeros) == 1
+    looked_at = [item["final_value"] for item in zeros if item["reviews"]]
+    assert sorted(looked_at) == ["0"] * (wall - 2) + ["8"]
     page.keyboard.press("Control+z")
     expect(page.locator(".asked")).to_contain_text("Are these all 0?")
     expect(bricks.nth(1)).to_contain_text("→ 8")

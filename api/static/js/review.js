@@ -72,6 +72,7 @@ class Desk {
     else this.end();
     this.wanted = null;
     this.tell();
+    if (matchMedia("(max-width: 46rem)").matches) stage.scrollIntoView(); // the picture above the buttons, on small screens too
   }
 
   showWall(prediction, ...more) {
@@ -220,7 +221,7 @@ class Desk {
 
   tellDone() {
     const total = this.queue.entries.length;
-    setText($("#mine"), `${count(this.queue.done)} of ${plural(total, "item")} looked at by you`);
+    setText($("#mine"), `${count(this.queue.done)} of ${count(total)} looked at`);
     $("#mine-bar").max = Math.max(total, 1);
     $("#mine-bar").value = this.queue.done;
   }

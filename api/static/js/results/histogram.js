@@ -25,13 +25,15 @@ export class Histogram {
   }
 
   #choice(title, name, edges) {
-    const list = el("select", { "aria-label": name, onchange: () => this.#chosen() }, edges.map((edge) => el("option", { value: edge }, edgeText(edge))));
+    const list = el("select", { "aria-label": name, onchange: (event) => this.#chosen(event) }, edges.map((edge) => el("option", { value: edge }, edgeText(edge))));
     return { list, field: el("label", {}, `${title} `, list) };
   }
 
-  #chosen() {
+  #chosen(event) {
     const [low, high] = [Number(this.low.list.value), Number(this.high.list.value)];
-    this.#change(Math.min(low, high), Math.max(low, high));
+    if (low < high) this.#change(low, high);
+    else if (event.target === this.low.list) this.#change(low, 1);
+    else this.#change(0, high);
   }
 
   #change(low, high) {

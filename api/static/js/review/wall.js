@@ -54,7 +54,7 @@ export class Wall {
     const text = !mark ? this.prediction : mark.aside ? "later" : saidText(mark);
     cell.className = `brick${!mark ? "" : mark.aside ? " aside" : " corrected"}`;
     cell.caption.textContent = mark && !mark.aside ? `→ ${text}` : text;
-    const what = !mark ? `read as ${this.prediction}` : mark.aside ? "to be looked at by itself" : `corrected to ${text}`;
+    const what = !mark ? `read as ${this.prediction}` : mark.aside ? "put aside for later" : `corrected to ${text}`;
     cell.setAttribute("aria-label", `Item ${count(item.seq + 1)}, ${what}, ${sureness(item.confidence)} likely right`);
   }
 
