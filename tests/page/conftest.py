@@ -97,12 +97,11 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def live(services: Services, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Site]:
-    """Lend a service without keys, with real workers for both lanes: it reads images as users know it."""
+    """Lend a service without keys, with a real worker on both lanes: it reads images as users know it."""
     folder = tmp_path_factory.mktemp("live")
     with ExitStack() as stack:
         site = stack.enter_context(site_on(services, folder))
-        for lane, name in (("interactive", "quick"), ("bulk", "bulk")):
-            stack.enter_context(processes.worker(site.environment(), folder, lane, name))
+        stack.enter_context(processes.worker(site.environment(), folder, "interactive,bulk", "both"))
         yield site
 
 
@@ -135,7 +134,7 @@ def visiting(browser: Browser, shots: Path) -> Iterator[Callable[[Site], Visit]]
 
 
 @pytest.fixture
-def visit(visiting: Callable[[Site], Visit], site: Site) -> Visit:
+def visit(site: Site, visiting: Callable[[Site], Visit]) -> Visit:
     """Open a window on this test's own service."""
     return visiting(site)
 
