@@ -40,11 +40,11 @@ class Sizes:
 
 
 SHORT = Sizes(
-    jobs=110, large=((3000, 3),), faults=36, storm_s=17.0, lease_s=3.0, kills=2, redis=1, postgres=1,
-    disk_mib=192, looks_s=40.0, predict_s=0.5, drain_s=120.0, sample=60, durable=False,
+    jobs=90, large=((3000, 2),), faults=36, storm_s=15.0, lease_s=3.0, kills=2, redis=1, postgres=1,
+    disk_mib=192, looks_s=20.0, predict_s=0.7, drain_s=180.0, sample=30, durable=False,
 )  # fmt: skip
 LONG = Sizes(
-    jobs=10_300, large=((5000, 60), (20_000, 22), (50_000, 4)), faults=580, storm_s=1560.0, lease_s=15.0,
+    jobs=10_300, large=((5000, 70), (20_000, 25), (50_000, 4)), faults=580, storm_s=1560.0, lease_s=15.0,
     kills=24, redis=6, postgres=6, disk_mib=3072, looks_s=30.0, predict_s=2.0, drain_s=900.0, sample=500,
     durable=True,
 )  # fmt: skip
