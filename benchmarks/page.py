@@ -43,7 +43,7 @@ def measure(images: int, looks: int, workers: int) -> Report:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             address = f"{service.url}/jobs/{job}/results"
-            seen = []
+            seen: list[float] = []
             for _ in range(looks):
                 page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
                 page.add_init_script(READY)

@@ -55,8 +55,10 @@ class Scrolled(TypedDict):
 
 def ready_ms(page: Page) -> float:
     """Return when every picture in view was there, in milliseconds from the navigation on; `READY` notes it."""
-    page.wait_for_function("window.__ready !== undefined")
-    found: float = page.evaluate("window.__ready")
+    found: float = page.evaluate(
+        "() => new Promise((done) => { const look = () => window.__ready ? done(window.__ready) : setTimeout(look, 20);"
+        " look(); })"
+    )
     return found
 
 
