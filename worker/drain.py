@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from worker.hints import Hints
 from worker.metrics import Metrics
 from worker.models import Loaded, Models
 from worker.parts import Outcome
+from worker.patience import through_outage
 from worker.pipeline import Pipeline
 from worker.recycle import Growth
 from worker.render import render
@@ -111,10 +111,7 @@ class Drainer:
         return len(claims)
 
     def _stand_in(self, lane: Lane) -> int:
-        """From the lane `bulk`, look once a second whether single images wait too long, and read a batch of them.
-
-        Their own workers may hang on a picture, or be gone.
-        """
+        """From the lane `bulk`, read single images that have waited too long: their own workers hang or are gone."""
         now = time.monotonic()
         if lane is not Lane.BULK or now < self._looked + STAND_IN_LOOK_S:
             return 0
@@ -263,19 +260,9 @@ class Drainer:
         self._count(written)
 
     def _through_outage(self, write: Callable[..., commit.Committed]) -> commit.Committed:
-        """Commit, and try again for the length of a lease while the database is away or full.
-
-        A commit whose answer was lost may be repeated: the fence lets nothing through twice.
-        """
-        until = time.monotonic() + self.settings.lease_s
-        while True:
-            try:
-                return write(results_ttl_s=self.settings.results_ttl_s)
-            except (Unavailable, StorageFull) as error:
-                if time.monotonic() > until or self.is_stopping():
-                    raise
-                log.warning("commit_waits", reason=error.detail)
-                time.sleep(random.uniform(0.2, 0.6))
+        """Commit; wait up to the length of a lease for a database that is away."""
+        patient = partial(write, results_ttl_s=self.settings.results_ttl_s)
+        return through_outage(patient, self.settings.lease_s, self.is_stopping)
 
     def _count(self, finished: Sequence[Finished]) -> None:
         """Count what was written."""
