@@ -39,7 +39,7 @@ def test_a_full_database_costs_time_and_nothing_else(
         "INKQUEUE_BATCH_SIZE": "4",
     }
     digits = list(sample_digits(200).values())
-    data = zip_of({f"{n:05d}.png": digits[n % len(digits)] for n in range(2000)})
+    data = zip_of({f"{n:05d}.png": digits[n % len(digits)] for n in range(6000)})
     job = submit_file(database, blobs, settings, "big.zip", data, max_items=100)
 
     def succeeded() -> int:
@@ -50,8 +50,8 @@ def test_a_full_database_costs_time_and_nothing_else(
         with refusing(settings.database_url, "53100"):
             before = succeeded()
             time.sleep(FULL_S)
-            assert succeeded() == before < 2000
-        wait_for(lambda: succeeded() == 2000, "the rest", 80)
+            assert succeeded() == before < 6000
+        wait_for(lambda: succeeded() == 6000, "the rest", 80)
         assert one.popen.poll() is None
         assert keeper.popen.poll() is None
     found = row(
@@ -60,4 +60,4 @@ def test_a_full_database_costs_time_and_nothing_else(
         (SELECT max(crashes) FROM chunks) AS crashes FROM jobs WHERE id = :id""",
         id=job,
     )
-    assert tuple(found) == ("succeeded", 0, 2000, 0)
+    assert tuple(found) == ("succeeded", 0, 6000, 0)
