@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import httpx
 
+from shared.contracts import WorkerInfo
+from shared.jobs.registry import Presence
+from shared.status import Lane
 from tests.api.files import zipped
 from tests.api.keyed import bearer, key_for
 from tests.page.conftest import Site
@@ -21,7 +24,7 @@ def submit(site: Site, *names: str) -> str:
 def test_it_says_that_nobody_works(visit: Visit, site: Site) -> None:
     """Without a worker the page says what happens to what is submitted, and how long it has waited."""
     page = visit.open("/system")
-    expect(page.locator("#state")).to_contain_text("no worker is connected")
+    expect(page.locator("#state")).to_contain_text("No worker is connected")
     submit(site, "a.png", "b.png")
     jobs = page.locator(".lane", has_text="Jobs")
     expect(jobs).to_contain_text("Waiting2", timeout=8000)
@@ -31,12 +34,13 @@ def test_it_says_that_nobody_works(visit: Visit, site: Site) -> None:
     expect(jobs).to_contain_text("Waiting0", timeout=8000)
 
 
-def test_it_shows_who_works(live_visit: Visit) -> None:
+def test_it_shows_who_works(live_visit: Visit, live: Site) -> None:
     """Each worker with its machine, device and model; everything works in words."""
     page = live_visit.open("/system")
     expect(page.locator("#state")).to_contain_text("Everything works", timeout=20_000)
     expect(page.locator(".workers tbody tr").first).to_contain_text("digits@")
-    assert page.locator(".workers tbody tr").count() == 2
+    alive = live.client.get("/v1/workers").json()["items"]
+    assert page.locator(".workers tbody tr").count() == len(alive) > 0
     live_visit.check_all("system")
 
 
@@ -87,10 +91,6 @@ def test_tenants_see_their_own_line(site: Site) -> None:
 
 def test_what_a_worker_has_in_hand_is_shown(site: Site) -> None:
     """The owner sees which images of which job, in the worker's line."""
-    from shared.contracts import WorkerInfo
-    from shared.jobs.registry import Presence
-    from shared.status import Lane
-
     job = submit(site, "a.png", "b.png", "c.png")
     info: WorkerInfo = {"id": "fake:1:2", "host": "box", "pid": 2, "role": "worker", "lane": "bulk"}  # type: ignore[typeddict-item]
     Presence(site.database, info).beat(models=["digits@2.1.0"], images_per_s=12.0)
