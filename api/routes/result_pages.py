@@ -57,7 +57,8 @@ def results(
 ) -> Response:
     """Show the frame that the script fills from the job's grid and sheets; the parameters are the script's."""
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
-    return _page("results.html", parts, caller, job, "/results")
+    is_plain = not any((show, value, sure, look, sort, group))
+    return _page("results.html", parts, caller, job, "/results", is_plain=is_plain)
 
 
 @router.get("/jobs/{job_id}/review")

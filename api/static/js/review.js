@@ -1,8 +1,9 @@
 // Reviewing: walls of equal readings first, then the doubtful ones singly; the next shows at once, saving follows.
 
 import { showRefusal } from "./dialog.js";
-import { $, $$, el, pageData, replace, setText, toast } from "./dom.js";
+import { $, $$, el, pageData, replace, setText } from "./dom.js";
 import { count, plural } from "./format.js";
+import { showEnd } from "./review/ending.js";
 import { listenToKeys } from "./review/keys.js";
 import { Pictures } from "./review/pictures.js";
 import { watchProgress } from "./review/progress.js";
@@ -11,6 +12,7 @@ import { askName, keptName } from "./review/reviewer.js";
 import { asRead, isCorrection, saidText } from "./review/said.js";
 import { Saves } from "./review/saves.js";
 import { Single } from "./review/single.js";
+import { tellSaves } from "./review/tell_saves.js";
 import { Wall } from "./review/wall.js";
 
 const MORE_MS = 3000;
@@ -24,7 +26,7 @@ class Desk {
     this.labels = about.labels;
     this.source = given.get("of") in SOURCES ? given.get("of") : "doubtful";
     this.pictures = new Pictures(about.job, about.sheet);
-    this.saves = new Saves(about.job, reviewer, (state) => this.tellSaves(state));
+    this.saves = new Saves(about.job, reviewer, (state) => this.tellSaved(state));
     this.wall = new Wall(stage, this);
     this.single = new Single(stage, this);
     this.single.all = given.get("view") === "single";
@@ -60,6 +62,7 @@ class Desk {
   more(queue) {
     if (queue !== this.queue) return;
     this.tellDone();
+    if (this.wanted !== null && !queue.complete && !queue.bySeq.has(this.wanted)) return; // the item asked for comes first
     if (this.mode === null || (this.mode === "end" && queue.left > this.skipped())) this.next();
   }
 
@@ -83,20 +86,9 @@ class Desk {
 
   end() {
     this.mode = "end";
-    const skipped = this.skipped();
-    const corrected = this.queue.entries.filter(({ item, said }) => said && isCorrection(item, said)).length;
-    const again = el("button", { type: "button", class: "primary", onclick: () => this.again() }, `Look at ${plural(skipped, "skipped item")} again`);
-    replace(
-      stage,
-      el(
-        "div",
-        { class: "card empty", tabindex: "-1" },
-        el("h2", {}, this.queue.done ? "All looked at" : skipped ? "Only skipped ones are left" : "Nothing is left to look at"),
-        el("p", {}, this.queue.done ? `You looked at ${plural(this.queue.done, "item")} and corrected ${count(corrected)}.` : `There is nothing for you under “${SOURCES[this.source].title}”.`, this.queue.complete ? "" : " The job is still running; what comes appears here."),
-        el("div", { class: "row" }, skipped ? again : null, el("a", { class: "button", href: `/jobs/${about.job}/results?look=corrected` }, "See the corrections"), el("a", { class: "button", href: `/v1/reviews/export?format=zip&job_id=${about.job}`, download: true }, "Download as training data")),
-      ),
-    );
-    stage.firstElementChild.focus({ preventScroll: true });
+    const { done, complete, entries } = this.queue;
+    const corrected = entries.filter(({ item, said }) => said && isCorrection(item, said)).length;
+    showEnd(stage, about.job, { done, complete, corrected, skipped: this.skipped(), title: SOURCES[this.source].title, again: () => this.again() });
     this.askSums();
   }
 
@@ -199,6 +191,11 @@ class Desk {
     return false;
   }
 
+  tellSaved(state) {
+    tellSaves(this.saves, state);
+    if (state.saved && !state.unsaved) this.askSums?.();
+  }
+
   announce(text) {
     $("#announced").textContent = text;
   }
@@ -224,28 +221,6 @@ class Desk {
     setText($("#mine"), `${count(this.queue.done)} of ${count(total)} looked at`);
     $("#mine-bar").max = Math.max(total, 1);
     $("#mine-bar").value = this.queue.done;
-  }
-
-  tellSaves({ unsaved, problem, saved }) {
-    setText($("#unsaved"), unsaved ? `${count(unsaved)} unsaved` : saved ? "All saved" : "");
-    $("#unsaved").className = unsaved && problem ? "failed" : "muted";
-    if (saved && !unsaved) this.askSums?.();
-    const place = $("#saves");
-    const text = problem ? `${problem.code}${problem.detail}` : "";
-    if (place.dataset.told === text && unsaved) return;
-    place.dataset.told = text;
-    replace(place, problem ? this.problem(problem) : null);
-  }
-
-  problem(refusal) {
-    const forGood = !refusal.retryable;
-    const leave = el("button", { type: "button", class: "small", onclick: () => toast(`Left out: ${plural(this.saves.leaveOut().length, "decision")}.`) }, "Leave it out");
-    return el(
-      "div",
-      { class: "notice failed", role: "alert" },
-      el("p", {}, el("strong", {}, refusal.what), ` ${forGood ? refusal.detail : "Your decisions are kept here and sent again by themselves; you can go on."}`),
-      el("div", { class: "row" }, el("button", { type: "button", class: "small", onclick: () => this.saves.again() }, "Try again now"), forGood ? leave : null, refusal.code === "unauthorized" ? el("a", { class: "button small", href: "/sign-in", target: "_blank", rel: "noopener" }, "Sign in in a new tab") : null),
-    );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { json } from "../api.js";
 import { showRefusal } from "../dialog.js";
-import { $, el, replace } from "../dom.js";
+import { $, el, may, replace } from "../dom.js";
 import { count, localTime, sureness } from "../format.js";
 import { errorText, itemBadge, reasonText } from "../words.js";
 
@@ -71,6 +71,7 @@ function reading(job, item) {
   if (item.reasons.length) side.append(el("ul", { class: "reasons" }, item.reasons.map((reason) => el("li", {}, reasonText(reason)))));
   if (item.status === "succeeded") side.append(seen(job, item), bars(item));
   if (item.reviews.length) side.append(people(item));
+  if (item.status === "succeeded" && may("review")) side.append(el("p", {}, el("a", { href: `/jobs/${job}/review?${item.decision === "accept" ? "of=accepted&" : ""}view=single&item=${item.seq}` }, "Review this one")));
   return side;
 }
 

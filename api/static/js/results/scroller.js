@@ -1,6 +1,7 @@
-// Draw only the rows near the window, on elements used again and again, with more than a screen to spare each way.
+// Draw only the rows near the window, on elements used again and again, with screens to spare each way.
 
-const SPARE = 1.5;
+const SPARE = 2.5;
+const AT_FIRST = 0.3;
 
 export class Scroller {
   /**
@@ -32,7 +33,9 @@ export class Scroller {
     this.body.style.height = `${layout.height}px`;
     for (const index of [...this.shown.keys()]) if (index >= layout.rows) this.#drop(index);
     for (const [index, element] of this.shown) this.#put(element, index);
-    this.update();
+    if (this.shown.size) return this.update();
+    this.update(AT_FIRST); // what is in view shows first
+    setTimeout(() => this.update());
   }
 
   /** Start over with new elements, since rows look different now. */
@@ -54,11 +57,11 @@ export class Scroller {
   }
 
   /** Draw what has come near, let go of what has gone far; the row with the focus stays. */
-  update() {
+  update(spare = SPARE) {
     if (!this.layout?.rows) return this.clear();
     const { scrollTop, clientHeight } = this.port;
-    const first = this.layout.rowAt(scrollTop - SPARE * clientHeight);
-    const last = this.layout.rowAt(scrollTop + (1 + SPARE) * clientHeight);
+    const first = this.layout.rowAt(scrollTop - spare * clientHeight);
+    const last = this.layout.rowAt(scrollTop + (1 + spare) * clientHeight);
     for (const index of [...this.shown.keys()]) if ((index < first || index > last) && index !== this.pinned) this.#drop(index);
     for (let index = first; index <= last; index += 1) if (!this.shown.has(index)) this.#add(index);
     if (this.pinned >= 0 && this.pinned < this.layout.rows && !this.shown.has(this.pinned)) this.#add(this.pinned);
