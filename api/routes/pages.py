@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -91,5 +91,5 @@ def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     """Show a job's state."""
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
     document = job_document(job, parts.catalogue)
-    shown = {"job": document, "ended": job.terminal, "now": time_text(job.now)}
+    shown: dict[str, Any] = {"job": document, "ended": job.terminal, "now": time_text(job.now)}
     return pages.page("job.html", caller, here="/jobs", tab="", **shown)

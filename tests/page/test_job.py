@@ -168,4 +168,7 @@ def test_real_workers_read_the_samples(live_visit: Visit) -> None:
     expect(page.locator("#read")).to_have_text("20 of 20 read", timeout=30_000)
     expect(page.locator("#job-status")).to_contain_text("Done")
     expect(page.get_by_role("link", name="See the results")).to_be_visible()
+    page.get_by_role("link", name="3", exact=True).click()
+    page.wait_for_url(re.compile(r"/results\?value=3$"))
+    page.go_back()
     live_visit.check_all("job-samples")

@@ -14,7 +14,7 @@ export function digits(place, found, address) {
     el(
       "li",
       {},
-      el("a", { class: "label", href: `${address}?prediction=${encodeURIComponent(label)}` }, label),
+      el("a", { class: "label", href: `${address}?${new URLSearchParams({ value: encodeURIComponent(label) })}` }, label),
       svg(
         "svg",
         { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
