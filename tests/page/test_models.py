@@ -42,6 +42,14 @@ def test_a_card_says_what_it_promises(visit: Visit) -> None:
     assert page.locator(".dot-plot circle").count() == sum("accuracy" in m["name"] for m in CARD["metrics"])
     assert page.locator(".plot polyline").count() == 5
     visit.check_all("model")
+    visit.narrow()
+    graph = page.locator(".graph").bounding_box()
+    for line in page.locator(".graph polyline").all():
+        box = line.bounding_box()
+        assert graph is not None
+        assert box is not None
+        assert abs(box["x"] - graph["x"]) < 3
+        assert abs(box["x"] + box["width"] - graph["x"] - graph["width"]) < 3
 
 
 def test_dots_lie_where_the_figures_say(visit: Visit) -> None:
