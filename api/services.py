@@ -16,8 +16,8 @@ from api.intake import Intake
 from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins
-from api.sheets import Sheets
 from api.presence import Showing
+from api.sheets import Sheets
 from api.submission import Submissions
 from api.tickets import Tickets
 from api.traffic import Traffic
