@@ -87,7 +87,7 @@ def test_sixty_decisions_a_minute(
     page = begun(live_visit, job, query="?view=single")
     began = time.monotonic()
     for n in range(60):
-        expect(page.locator(".context .answer strong")).to_be_visible()
+        expect(page.locator(".single .answer strong")).to_be_visible()
         page.keyboard.press("Enter" if n % 4 else str(n % 10))
         done(page, n + 1)
     saved(page)

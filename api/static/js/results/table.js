@@ -44,6 +44,7 @@ export const table = (names) => ({
     name.dataset.position = row.start;
     name.tabIndex = row.start === cursor.position ? 0 : -1;
     name.setAttribute("aria-label", `${item?.name ?? ""} ${sentence(grid, seq)}`.trim());
+    name.title = item?.name ?? "";
     setText(name, item ? item.name + (item.page > 1 ? `, page ${item.page}` : "") : "…");
     const prediction = grid.prediction(seq);
     setText(value, grid.value(seq) === prediction ? (prediction ?? "–") : `${grid.value(seq) ?? "–"} (was ${prediction ?? "–"})`);
@@ -51,6 +52,7 @@ export const table = (names) => ({
     setText(state, `${kind.shape} ${kind.word}`);
     state.className = kind.kind;
     setText(reasons, item ? why(item) : "");
+    reasons.title = reasons.textContent;
   },
 
   moved(list, start, end) {

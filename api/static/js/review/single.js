@@ -49,7 +49,7 @@ export class Single {
     if (!this.scans) picture.ariaLabel = `What the model saw of item ${item.seq + 1}`;
     if (!this.scans) picture.role = "img";
     const frame = el("div", { class: `stage-picture${this.large ? " large" : ""}${this.scans ? "" : " of-model"}`, tabindex: this.large ? "0" : null, role: this.large ? "region" : null, "aria-label": this.large ? "Enlarged picture" : null }, picture);
-    replace(this.root, el("div", { class: "single" }, frame, this.#context(item, said)));
+    replace(this.root, el("div", { class: "single" }, this.#answer(item), frame, this.#context(item, said)));
     this.#ahead(seqs);
   }
 
@@ -62,12 +62,15 @@ export class Single {
     return picture;
   }
 
+  #answer(item) {
+    const sure = item.confidence === null ? "" : el("span", {}, `${sureness(item.confidence)} likely right`);
+    return el("p", { class: "answer" }, el("span", { class: "muted" }, "Read as "), el("strong", {}, item.prediction ?? "nothing"), sure);
+  }
+
   #context(item, said) {
-    const read = item.prediction === null ? "nothing" : item.prediction;
     return el(
       "div",
       { class: "context" },
-      el("p", { class: "answer" }, el("span", { class: "muted" }, "Read as "), el("strong", {}, read), item.confidence === null ? "" : el("span", {}, `${sureness(item.confidence)} likely right`)),
       said ? el("p", { class: "yours" }, "You said ", el("strong", {}, saidText(said)), ".") : null,
       this.entry.skipped && !said ? el("p", { class: "yours" }, "You skipped this one.") : null,
       item.reasons.length || item.error ? el("ul", { class: "reasons" }, item.reasons.map((reason) => el("li", {}, reasonText(reason))), item.error ? el("li", {}, item.error.detail) : null) : null,
