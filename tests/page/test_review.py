@@ -216,6 +216,17 @@ def test_a_second_reviewer_is_blind_and_agreement_is_shown(
     wait_for(lambda: sums(live, job)["disagreed"] == 0, "the disagreement to be settled")
 
 
+def test_one_item_is_asked_for_by_its_number(live_visit: Visit, live: Site, job: dict[str, Any]) -> None:
+    """The link of an item leads to it, wherever it stands, and the address follows from then on."""
+    page = begun(live_visit, job, query="?view=single&item=77")
+    expect(page.get_by_role("img", name="Scan of item 78")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="Scan of item 1", exact=True)).to_be_visible()
+    saved(page)
+    assert results(live.client, job)[77]["reviews"][0]["reviewer"] == "anna"
+    assert "item=0" in page.url
+
+
 def test_a_finished_review_says_so(live_visit: Visit, live: Site) -> None:
     """At the end stand what was done, the skipped ones, and the ways on; a large scan fits the window."""
     files = {"files": ("scan.jpg", page_of_writing(), "image/jpeg")}

@@ -72,3 +72,16 @@ def test_a_name_that_no_address_holds_is_refused_at_once(visit: Visit, site: Sit
     page.reload()
     expect(page.locator("#reviewer-name")).to_have_text("Zoë O’Neil")
     expect(page.locator("#answers")).to_be_visible()
+
+
+def test_what_comes_while_the_job_runs_is_shown(visit: Visit, site: Site) -> None:
+    """At the end of what is read so far the page waits, and goes on by itself."""
+    visit.refusals.add(503)
+    job = submitted(site.client, "doubt0.png", "doubt1.png")["id"]
+    page = visit.open(f"/jobs/{job}/review?view=single")
+    page.get_by_label("Your name").fill("anna")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage")).to_contain_text("The job is still running; what comes appears here.")
+    site.fake.work()
+    expect(page.get_by_role("img", name="Scan of item 1")).to_be_visible(timeout=15_000)
+    expect(page.locator("#mine")).to_have_text("0 of 2 looked at")

@@ -50,6 +50,7 @@ class Desk {
   async fetchMore() {
     const { queue } = this;
     try {
+      if (this.wanted !== null) await queue.fetchFirst(this.wanted);
       await queue.load();
     } catch (refusal) {
       if (queue === this.queue && !queue.entries.length) showRefusal(stage, refusal, { retry: () => this.begin() });
@@ -62,7 +63,6 @@ class Desk {
   more(queue) {
     if (queue !== this.queue) return;
     this.tellDone();
-    if (this.wanted !== null && !queue.complete && !queue.bySeq.has(this.wanted)) return; // the item asked for comes first
     if (this.mode === null || (this.mode === "end" && queue.left > this.skipped())) this.next();
   }
 
@@ -218,7 +218,7 @@ class Desk {
 
   tellDone() {
     const total = this.queue.entries.length;
-    setText($("#mine"), `${count(this.queue.done)} of ${count(total)} looked at`);
+    setText($("#mine"), `${count(this.queue.done)} of ${count(total)}${this.queue.complete ? "" : "+"} looked at`);
     $("#mine-bar").max = Math.max(total, 1);
     $("#mine-bar").value = this.queue.done;
   }

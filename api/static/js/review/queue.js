@@ -3,6 +3,8 @@
 import { patiently } from "../api.js";
 
 const PAGE = 500;
+/** So many that wait are enough for now; a job may have a hundred thousand. */
+const ENOUGH = 2000;
 const SHOWABLE = new Set(["undecodable_image", "image_too_large", "model_error", "template_not_matched"]);
 const PLAIN_DOUBT = new Set(["low_confidence", "not_calibrated"]);
 export const WALL = 40;
@@ -21,12 +23,10 @@ export class Queue {
     Object.assign(this, { job, reviewer, source, unsaved, changed, entries: [], bySeq: new Map(), after: -1, complete: false, stopped: false });
   }
 
-  /** Fetch everything, page by page; throws a Refusal when the first page fails. */
+  /** Fetch what follows, page by page, until enough wait; throws a Refusal. */
   async load() {
-    const { query, blind } = SOURCES[this.source];
-    const by = blind ? `&not_reviewed_by=${encodeURIComponent(this.reviewer)}` : "";
-    while (!this.stopped && !this.complete) {
-      const page = await patiently(`/v1/jobs/${this.job}/results?limit=${PAGE}&after_seq=${this.after}&${query}${by}`);
+    while (!this.stopped && !this.complete && this.left < ENOUGH) {
+      const page = await patiently(this.#address(`after_seq=${this.after}&limit=${PAGE}`));
       for (const item of page.items) this.#add(item);
       this.complete = page.complete;
       const stands = page.next_after_seq === this.after;
@@ -34,6 +34,18 @@ export class Queue {
       this.changed();
       if (stands) return; // the job has not come further yet
     }
+  }
+
+  /** Fetch one item ahead of the others, if it is among them. */
+  async fetchFirst(seq) {
+    const { items } = await patiently(this.#address(`seqs=${seq}`));
+    for (const item of items) this.#add(item);
+  }
+
+  #address(part) {
+    const { query, blind } = SOURCES[this.source];
+    const by = blind ? `&not_reviewed_by=${encodeURIComponent(this.reviewer)}` : "";
+    return `/v1/jobs/${this.job}/results?${part}&${query}${by}`;
   }
 
   /** Fetch no more: something else is looked at now. */
