@@ -7,7 +7,7 @@ const PAGE = 500;
 const ENOUGH = 2000;
 const SHOWABLE = new Set(["undecodable_image", "image_too_large", "model_error", "template_not_matched"]);
 const PLAIN_DOUBT = new Set(["low_confidence", "not_calibrated"]);
-export const WALL = 40;
+export const WALL = 33; // three rows, which a laptop shows at a glance
 
 /** What can be reviewed: the name in the address → its title and the query that finds it. */
 export const SOURCES = {
