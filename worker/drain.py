@@ -140,7 +140,7 @@ class Drainer:
                 self._work_group(group, limits_of(self.settings, lane))
         except (Unavailable, StorageFull, UnknownModel) as error:
             log.warning("chunk_interrupted", chunks=[c.id for c in claims], reason=error.detail)
-            self._hand_back_failed(claims)
+            self._hand_back(claims, claims_of.hand_back_resting)
         except Exception:  # no defect of one chunk may keep the others of its lane from their turn
             log.exception("chunk_failed", chunks=[c.id for c in claims])
             self._fail(claims, specs)
@@ -151,7 +151,7 @@ class Drainer:
     def _fail(self, claims: Sequence[Claim], specs: dict[UUID, JobSpec]) -> None:
         """Let chunks rest that failed for no passing reason; after some tries their items end as `model_error`."""
         spent = [c for c in claims if c.failures >= MOST_FAILURES and c.job_id in specs]
-        self._hand_back_failed([c for c in claims if c not in spent])
+        self._hand_back([c for c in claims if c not in spent], claims_of.hand_back_failed)
         for claim in spent:
             try:
                 finished = set_aside(self.blobs, claim, specs[claim.job_id])
@@ -159,7 +159,7 @@ class Drainer:
                 log.error("chunk_set_aside", chunk=claim.id, job=claim.job_id.hex)
             except Exception:  # it stays in the line and rests; the log tells
                 log.exception("chunk_not_set_aside", chunk=claim.id)
-                self._hand_back_failed([claim])
+                self._hand_back([claim], claims_of.hand_back_failed)
 
     def _work_group(self, group: Group, limits: Limits) -> None:
         """Work on chunks that share a model; all but the interactive lane's have one chunk."""
@@ -269,17 +269,10 @@ class Drainer:
         statuses = Counter(str(row.status) for one in finished for row in one.rows)
         self.metrics.count_items(dict(statuses))
 
-    def _hand_back(self, claims: Sequence[Claim]) -> None:
-        """Return chunks unharmed; if even that fails, their leases run out."""
+    def _hand_back(self, claims: Sequence[Claim], back: Callable[..., int] = claims_of.hand_back) -> None:
+        """Return chunks to the line, unharmed or to rest; if even that fails, their leases run out."""
         try:
-            claims_of.hand_back(self.db, claims)
-        except InkqueueError as error:
-            log.warning("hand_back_failed", chunks=[c.id for c in claims], reason=error.detail)
-
-    def _hand_back_failed(self, claims: Sequence[Claim]) -> None:
-        """Return chunks to rest for a while; if even that fails, their leases run out."""
-        try:
-            claims_of.hand_back_failed(self.db, claims)
+            back(self.db, claims)
         except InkqueueError as error:
             log.warning("hand_back_failed", chunks=[c.id for c in claims], reason=error.detail)
 

@@ -11,9 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from shared.errors import Unavailable
 from worker.board import resident_bytes
 
 LOOK_S = 0.02
+START_S = 30.0
+"""Within which a process must have begun; with the limit of an item, less than that of a chunk."""
+FROZEN_S = 1.0
+"""A look that comes later than this was held up itself; that time is nobody's."""
 BEGUN = b"begun\n"
 """The first line of a process that has loaded what it needs: its time and its memory count from there."""
 _TAIL = 2000
@@ -47,7 +52,7 @@ def run_guarded(
     *,
     limit_s: float,
     memory_bytes: int,
-    start_s: float = 60.0,
+    start_s: float = START_S,
     is_unwanted: Callable[[], bool] = lambda: False,
 ) -> Done:
     """Run `python -m module PARENT …` with `data` as its standard input; PARENT is this process' id.
@@ -57,7 +62,26 @@ def run_guarded(
         memory_bytes: by how much it may grow from then on; 0 is without limit.
         start_s: seconds within which it must have begun.
         is_unwanted: asked again and again; the process is stopped once it is true.
+
+    Raises:
+        Unavailable: this machine has no room for another process or its files.
     """
+    try:
+        return _run(module, arguments, data, limit_s, memory_bytes, start_s, is_unwanted)
+    except OSError as error:
+        raise Unavailable(f"No process could be started: {error.strerror}.") from error
+
+
+def _run(
+    module: str,
+    arguments: Sequence[str],
+    data: bytes,
+    limit_s: float,
+    memory_bytes: int,
+    start_s: float,
+    is_unwanted: Callable[[], bool],
+) -> Done:
+    """Start the process, wait for its end, read what it said."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(data)
         given.seek(0)
@@ -85,6 +109,7 @@ def _wait(
 ) -> str | None:
     """Wait for the end; say why it must not be waited for any longer."""
     over, has_begun, most = time.monotonic() + start_s, False, 0
+    looked = time.monotonic()
     while True:
         try:
             process.wait(LOOK_S)
@@ -92,6 +117,7 @@ def _wait(
             pass
         else:
             return None
+        over, looked = _without_frozen(over, looked), time.monotonic()
         if not has_begun and os.fstat(out.fileno()).st_size >= len(BEGUN):
             has_begun, over = True, time.monotonic() + limit_s
             most = resident_bytes(process.pid) + memory_bytes if memory_bytes else 0
@@ -101,3 +127,9 @@ def _wait(
             return "time" if has_begun else "start"
         if most and resident_bytes(process.pid) > most:
             return "memory"
+
+
+def _without_frozen(over: float, looked: float) -> float:
+    """Move the end back by the time since the last look, if this process was stopped meanwhile."""
+    held_up = time.monotonic() - looked
+    return over + held_up if held_up > FROZEN_S else over

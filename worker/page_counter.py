@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from shared.errors import ITEM_ERRORS, ItemError, ModelError, UndecodableImage
+from shared.errors import ITEM_ERRORS, ItemError, ModelError, Unavailable, UndecodableImage
 from worker.guard import BEGUN, run_guarded
 from worker.orphan import die_with_parent
 
@@ -21,11 +21,14 @@ def count_apart(data: bytes, *, max_pages: int, timeout_s: float = 20.0, memory_
 
     Raises:
         ItemError: the file is broken, or counting its pages took too long, or killed the child three times.
+        Unavailable: no child could begin; that says nothing about the file.
     """
     for _ in range(TRIES):
         done = run_guarded(
             "worker.page_counter", [str(max_pages)], data, limit_s=timeout_s, memory_bytes=memory_bytes
         )
+        if not done.has_begun:
+            raise Unavailable(f"The pages of a file could not be counted apart: {done.errors[-500:]}")
         if done.reason == "time":
             raise UndecodableImage("Counting the pages of this file took too long.")
         if done.reason is None and done.code == 0:

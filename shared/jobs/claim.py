@@ -136,6 +136,17 @@ def hand_back_failed(db: Database, claims: Sequence[Claim]) -> int:
     return db.run(work)
 
 
+def hand_back_resting(db: Database, claims: Sequence[Claim]) -> int:
+    """Return chunks that an outage interrupted; they rest for 5 to 10 seconds, and nothing is held against them."""
+
+    def work(connection: sa.Connection) -> int:
+        return connection.execute(
+            _HAND_BACK_RESTING, {"ids": [c.id for c in claims], "tokens": [c.token for c in claims]}
+        ).rowcount
+
+    return db.run(work)
+
+
 def hand_back_all(db: Database, worker: str) -> int:
     """Return everything that a worker process holds, as if it had never been claimed; for a graceful stop."""
 
@@ -217,6 +228,15 @@ _HAND_BACK_FAILED = sa.text(
         WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
     {_BACK}, failures = least(k.failures + 1, 1000),
         not_before = clock_timestamp() + least(power(2, k.failures), 30) * interval '1 second'
+    FROM held WHERE k.id = held.id"""
+).bindparams(
+    sa.bindparam("ids", type_=pg.ARRAY(sa.BigInteger())), sa.bindparam("tokens", type_=pg.ARRAY(pg.UUID()))
+)
+_HAND_BACK_RESTING = sa.text(
+    f"""WITH held AS MATERIALIZED (
+        SELECT k.id FROM chunks k JOIN unnest(:ids, :tokens) AS h (id, token) ON k.id = h.id AND k.token = h.token
+        WHERE k.state = 'leased' ORDER BY k.id FOR UPDATE OF k)
+    {_BACK}, not_before = clock_timestamp() + (5 + 5 * random()) * interval '1 second'
     FROM held WHERE k.id = held.id"""
 ).bindparams(
     sa.bindparam("ids", type_=pg.ARRAY(sa.BigInteger())), sa.bindparam("tokens", type_=pg.ARRAY(pg.UUID()))
