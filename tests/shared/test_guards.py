@@ -155,12 +155,32 @@ def test_no_job_goes_that_was_not_deleted(database: Database, status: JobStatus)
         assert refusal(remove) == "jobs_stay"
 
 
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "INSERT INTO job_transitions VALUES ('succeeded', 'running')",
+        "UPDATE job_transitions SET to_status = 'queued'",
+        "DELETE FROM job_transitions",
+        "TRUNCATE job_transitions",
+    ],
+)
+def test_nobody_opens_another_way_for_jobs(database: Database, attack: str) -> None:
+    """The table that the guard asks cannot be changed either."""
+    assert refusal(partial(execute, database, attack)) == "job_transitions_fixed"
+
+
 def test_results_are_written_once_and_stay(database: Database) -> None:
     """Items of an ended job are neither changed nor removed before the job is deleted or has expired."""
     job_id = submit(database, [(0, 3)])
     commit_finished(database, [finished(take(database)[0])], results_ttl_s=60.0)
 
-    for change in ("status = 'failed'", "seq = seq + 10", "prediction = '8'"):
+    for change in (
+        "status = 'failed'",
+        "seq = seq + 10",
+        "prediction = '8'",
+        "decision = 'accept'",
+        "name = 'x'",
+    ):
         assert refusal(partial(execute, database, f"UPDATE items SET {change}")) == "items_final"
     assert refusal(partial(execute, database, "DELETE FROM items WHERE seq = 1")) == "items_stay"
     again = "INSERT INTO items (job_id, seq, status, name, page) VALUES (:id, 1, 'failed', 'x', 1)"
