@@ -37,6 +37,8 @@ LOCAL = frozenset({"/metrics", "/readyz"})
 FORMS = frozenset({"/jobs", "/jobs/samples", "/sign-out"})
 """Routes that compare the token of a form's field themselves."""
 AGAIN_S = 4.0
+LONGEST_NEXT = 1000
+"""Characters of an address that a sign-in leads back to."""
 _PAGE = re.compile(r"/|/jobs(?:/[^/]*(?:/[a-z]+)?)?|/(?:try|models|system|tour)(?:/[^/]*)?|/sign-out")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPERATOR = Caller(scopes=frozenset({"read"}))
@@ -205,7 +207,15 @@ def _refusal(scope: Scope, error: InkqueueError) -> Response:
     """Lead a person to the sign-in, tell everybody else by a problem document."""
     wants_page = _PAGE.fullmatch(scope["path"]) and not has_key(scope)
     if isinstance(error, Unauthorized) and wants_page:
-        back = scope["path"] if scope["method"] == "GET" else "/"
-        return RedirectResponse(f"/sign-in?next={quote(back, safe='/')}", 303)
+        return RedirectResponse(f"/sign-in?next={quote(_wanted(scope), safe='/')}", 303)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
     return answer(Request(scope), error, headers)
+
+
+def _wanted(scope: Scope) -> str:
+    """Return the address to come back to, with its query: filters and places are part of what was wanted."""
+    if scope["method"] != "GET":
+        return "/"
+    query = scope["query_string"].decode("latin-1")
+    whole = f"{scope['path']}?{query}" if query else str(scope["path"])
+    return whole if len(whole) <= LONGEST_NEXT else str(scope["path"])[:LONGEST_NEXT]

@@ -13,7 +13,7 @@ from api import pages
 from api.auth import Reader, check_form
 from api.credentials import PLAIN_COOKIE, SECURE_COOKIE
 from api.forms import form_fields
-from api.gate import is_secure, session_of
+from api.gate import LONGEST_NEXT, is_secure, session_of
 from api.origins import host_of, is_loopback
 from api.problems import wants_page
 from api.services import Parts, Services
@@ -24,17 +24,19 @@ from shared.keys.text import parse_key
 
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 
-_NEXT = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?", re.ASCII)
-"""An address of ours and nothing that a browser could take for another site's."""
+_NEXT = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?(?:\?[A-Za-z0-9_.~%&=+,:-]*)?", re.ASCII)
+"""An address of ours, with what narrows it, and nothing that a browser could take for another site's."""
 
 
 def safe_next(text: str) -> str:
-    """Return where to go after the sign-in; what is no plain path of ours is the first page."""
+    """Return where to go after the sign-in; what is no plain address of ours is the first page."""
     return text if _NEXT.fullmatch(text) and not text.startswith("/sign-") else "/"
 
 
 @router.get("/sign-in")
-async def form(parts: Parts, back: Annotated[str, Query(alias="next", max_length=200)] = "/") -> Response:
+async def form(
+    parts: Parts, back: Annotated[str, Query(alias="next", max_length=LONGEST_NEXT)] = "/"
+) -> Response:
     """Show the form; an open service has nothing to sign in to."""
     if await parts.keyring.is_open():
         return RedirectResponse("/", 303)

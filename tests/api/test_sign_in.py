@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 
 import httpx
 import pytest
 
+from api.routes.sign_in import safe_next
 from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.keys.store import list_keys, revoke_key
@@ -58,6 +60,38 @@ def test_a_stranger_is_led_to_the_form_and_back(browser: httpx.Client, key: KeyT
     answer = sign_in(browser, key, next=path)
     assert (answer.status_code, answer.headers["location"]) == (303, path)
     assert browser.get("/").status_code == 200
+
+
+def test_the_sign_in_leads_back_to_what_the_address_asked_for(browser: httpx.Client, key: KeyText) -> None:
+    """Filters survive the sign-in; what is too long for it is left out."""
+    path = "/jobs/job_" + "0" * 32 + "/results?show=review&value=7%2C3"
+    led = browser.get(path).headers["location"]
+    assert escape(path) in browser.get(led).text
+    assert browser.get("/jobs", params={"search": "a" * 5000}).headers["location"] == "/sign-in?next=/jobs"
+    assert sign_in(browser, key, next=path).headers["location"] == path
+
+
+@pytest.mark.parametrize("back", ["/", "/jobs?search=a+b&state=done", "/jobs/job_1/results?value=7%2C3"])
+def test_addresses_of_ours_are_led_back_to(back: str) -> None:
+    """Paths with and without a query are kept as they are."""
+    assert safe_next(back) == back
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "//evil.example",
+        "/\\evil",
+        "https://evil.example",
+        "/?a\r\nX: y",
+        "/x?to=//evil.example",
+        "/sign-out?a=1",
+        "?a=1",
+    ],
+)
+def test_what_could_lead_elsewhere_leads_to_the_first_page(back: str) -> None:
+    """Another site, a second header, the sign-out: none of it."""
+    assert safe_next(back) == "/"
 
 
 def test_the_form_asks_for_nothing_that_needs_a_key(browser: httpx.Client) -> None:
