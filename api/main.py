@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -56,6 +57,7 @@ from shared.blobs import open_blobs
 from shared.blobs_counted import CountedBlobs
 from shared.catalogue import Catalogue
 from shared.db import Database
+from shared.jobs.arrivals import nothing_stored
 from shared.jobs.quotas import Quotas
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
@@ -145,7 +147,7 @@ def build_services(settings: Settings) -> Services:
         prepared=settings.prepared_statements,
     )
     traffic = Traffic()
-    blobs = CountedBlobs(open_blobs(settings), traffic)
+    blobs = CountedBlobs(open_blobs(settings, partial(nothing_stored, db)), traffic)
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     policy = OutboundPolicy.from_settings(settings)

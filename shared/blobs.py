@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -85,8 +85,12 @@ class Blobs(Protocol):
         """Write, read and remove a small object, within a few seconds."""
 
 
-def open_blobs(settings: Settings) -> Blobs:
+def open_blobs(settings: Settings, may_make: Callable[[], bool] = lambda: True) -> Blobs:
     """Open the store that `storage_url` names, `file:///folder` or `s3://bucket/prefix`; connect to nothing.
+
+    Args:
+        settings: where the store is.
+        may_make: tells whether a folder that is not there may be made.
 
     Raises:
         ValueError: the address is neither.
@@ -96,7 +100,7 @@ def open_blobs(settings: Settings) -> Blobs:
 
     address = urlsplit(settings.storage_url)
     if address.scheme == "file" and address.netloc in ("", "localhost"):
-        return LocalBlobs(Path(unquote(address.path)))
+        return LocalBlobs(Path(unquote(address.path)), may_make)
     if address.scheme == "s3" and address.netloc:
         return S3Blobs(
             address.netloc,

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -26,10 +26,14 @@ class LocalBlobs:
 
     The first writer makes the folder. One that was there and is away, as a disk that is not mounted, is an outage: it
     is never made anew, and nothing in it is called missing.
+
+    Args:
+        root: the folder.
+        may_make: asked when the folder is not there and this process has not seen it yet; others may have.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, may_make: Callable[[], bool] = lambda: True) -> None:
+        self._root, self._may_make = root, may_make
         self._was_there = False
 
     def put(self, key: str, data: bytes) -> None:
@@ -41,7 +45,7 @@ class LocalBlobs:
     def open_writer(self, key: str) -> LocalWriter:
         """Begin an object of any length."""
         with _answering(key, missing=Unavailable):
-            if self._was_there:
+            if self._was_there or not (self._root.is_dir() or self._may_make()):
                 _demand(self._root)
             writer = LocalWriter(self._root, check_key(key))
             self._was_there = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
 
 from shared import lanes
 from shared.blobs import Blobs, open_blobs
@@ -13,6 +14,7 @@ from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs import claim, registry
+from shared.jobs.arrivals import nothing_stored
 from shared.logs import get_logger
 from shared.packages import fingerprint
 from shared.settings import Settings, get_settings
@@ -95,7 +97,7 @@ def build(
         "engine": models.engine_name,
     }
     heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models)
-    store = CountedBlobs(blobs or open_blobs(settings), metrics)
+    store = CountedBlobs(blobs or open_blobs(settings, partial(nothing_stored, db)), metrics)
     return Drainer(
         settings,
         db,

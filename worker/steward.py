@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import redis
@@ -27,6 +28,7 @@ from shared.db import Database
 from shared.errors import InkqueueError
 from shared.gauges import process_gauges
 from shared.jobs import crash, registry, stop, sweep
+from shared.jobs.arrivals import nothing_stored
 from shared.logs import configure_logs, get_logger
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
@@ -257,7 +259,12 @@ def main() -> None:
     settings = get_settings()
     configure_logs(settings.log_level, settings.log_format)
     db = Database(settings.sqlalchemy_url, "steward", 4)
-    steward = Steward(settings, db, open_blobs(settings), lanes.connect(settings, timeout_s=2.0))
+    steward = Steward(
+        settings,
+        db,
+        open_blobs(settings, partial(nothing_stored, db)),
+        lanes.connect(settings, timeout_s=2.0),
+    )
     log.info("steward_started")
     asyncio.run(serve(steward))
     db.close()

@@ -76,6 +76,12 @@ def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
         connection.execute(_RESERVE, {"key": key, "seconds": seconds})
 
 
+def nothing_stored(db: Database) -> bool:
+    """Tell whether no object is in the storage yet, so that its folder may be made."""
+    with db.statement() as connection:
+        return bool(connection.execute(_NOTHING_STORED).scalar_one())
+
+
 def keep_object(connection: sa.Connection, key: str) -> None:
     """Take back the reservation in the transaction that begins to refer to the object."""
     if connection.execute(_KEEP, {"key": key}).rowcount != 1:
@@ -99,5 +105,9 @@ _RESERVE = sa.text(
     """INSERT INTO tombstones (key, not_before)
     VALUES (:key, clock_timestamp() + :seconds * interval '1 second')
     ON CONFLICT (key) DO UPDATE SET not_before = excluded.not_before"""
+)
+_NOTHING_STORED = sa.text(
+    f"""SELECT NOT EXISTS (SELECT FROM inputs WHERE state = '{InputState.ATTACHED}' AND inline IS NULL)
+        AND NOT EXISTS (SELECT FROM manifests WHERE storage_key IS NOT NULL)"""
 )
 _KEEP = sa.text("DELETE FROM tombstones WHERE key = :key AND not_before > clock_timestamp()")

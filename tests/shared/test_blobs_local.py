@@ -145,6 +145,19 @@ def test_a_thousand_sources_hold_no_descriptor(root: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_a_process_that_starts_meanwhile_makes_the_folder_only_if_it_may(root: Path) -> None:
+    """One that has never seen the folder asks; where something was stored before, it is an outage to it as well."""
+    fresh = LocalBlobs(root, lambda: False)
+
+    for call in (lambda: fresh.put(KEY, b"x"), fresh.probe, lambda: fresh.get(KEY)):
+        with pytest.raises(Unavailable):
+            call()
+    assert not root.exists()
+
+    LocalBlobs(root, lambda: True).put(KEY, b"x")
+    assert fresh.get(KEY) == b"x"
+
+
 def test_a_folder_that_is_away_is_an_outage_and_not_made_anew(root: Path) -> None:
     """While a disk is not mounted nothing is missing, nothing is removed and nothing is stored beside it."""
     blobs = LocalBlobs(root)

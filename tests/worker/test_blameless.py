@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.blobs import Blobs
+from shared.blobs import Blobs, open_blobs
 from shared.db import Database
 from shared.errors import Unavailable
+from shared.jobs.arrivals import nothing_stored
 from shared.settings import Settings
 from shared.status import Lane
 from tests.queue_driver import execute, row
@@ -78,4 +81,29 @@ def test_an_outage_is_not_counted_against_a_chunk(
     drainer.drain(Lane.BULK)
 
     assert rested == (0, True)
+    assert row(database, "SELECT status, succeeded FROM jobs WHERE id = :id", id=job_id) == ("succeeded", 3)
+
+
+def test_a_worker_that_starts_without_its_storage_fails_no_item(
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+) -> None:
+    """A disk that is not mounted when a process starts is an outage: nothing is made in its place, nothing fails."""
+    root = Path(settings.storage_url.removeprefix("file://"))
+    away = root.with_name("away")
+    assert nothing_stored(database)
+    job_id = submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(3)))
+    assert not nothing_stored(database)
+    root.rename(away)
+
+    started = open_blobs(settings, partial(nothing_stored, database))
+    with pytest.raises(Unavailable):
+        started.probe()
+    drainer.blobs = started
+    drainer.drain(Lane.BULK)
+    assert not root.exists()
+    assert row(database, "SELECT state, failures FROM chunks") == ("pending", 0)
+
+    away.rename(root)
+    execute(database, "UPDATE chunks SET not_before = NULL")
+    drainer.drain(Lane.BULK)
     assert row(database, "SELECT status, succeeded FROM jobs WHERE id = :id", id=job_id) == ("succeeded", 3)
