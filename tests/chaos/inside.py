@@ -144,13 +144,16 @@ class Inside:
                 break
         if not record.parent and len(rows) != len(expected) and not self._uncounted(record, rows):
             self.violations.add(f"{record.id} ({record.content}): {len(rows)} rows for {len(expected)}")
-        if record.parent:
-            again = [
-                row[1] for row in self.rows(record.parent) if row[3] in {"failed", "canceled", "expired"}
-            ]
-            if [row[1] for row in rows] != again:
-                self.violations.add(f"{record.id}: a retry of {len(again)} items has {len(rows)} others")
+        if record.parent and [row[1] for row in rows] != self._to_do_again(record.parent, expected):
+            self.violations.add(f"{record.id}: {len(rows)} items are not those that its parent left undone")
         return len(rows)
+
+    def _to_do_again(self, parent: str, expected: list[Row]) -> list[str]:
+        """Name the items of a retry: each undone one; of files that were never counted, each page."""
+        undone = [row[1] for row in self.rows(parent) if row[3] in {"failed", "canceled", "expired"}]
+        if self.one("SELECT state FROM manifests WHERE job_id = %s", uuid_of(parent)) == "items":
+            return undone
+        return [row[1] for row in expected if row[1] in undone]
 
     @staticmethod
     def _uncounted(record: Record, rows: list[Row]) -> bool:
