@@ -139,7 +139,14 @@ def test_a_forwarded_scheme_is_not_believed(browser: httpx.Client, key: KeyText)
 
 
 @pytest.mark.parametrize(
-    "wrong", [new_key().text, "ik_x", "", "'; DROP TABLE api_keys; --", "<script>alert(1)</script>"]
+    "wrong",
+    [
+        pytest.param(new_key().text, id="unknown"),
+        "ik_x",
+        "",
+        "'; DROP TABLE api_keys; --",
+        "<script>alert(1)</script>",
+    ],
 )
 def test_a_wrong_key_does_not_sign_in(browser: httpx.Client, wrong: str) -> None:
     """The form comes back with a sentence; nothing that was typed is in it."""

@@ -74,7 +74,7 @@ def test_patience_is_bounded(tries: int, waited: float, wish: float | None) -> N
         ("7", 7.0),
         ("", None),
         ("soon", None),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0.0),
+        pytest.param(format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0.0, id="past"),
     ],
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: float | None) -> None:

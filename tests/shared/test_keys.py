@@ -43,7 +43,16 @@ def test_a_typo_is_told_from_a_wrong_key(place: int, letter: str) -> None:
             parse_key(wrong)
 
 
-@pytest.mark.parametrize("text", ["", "ik_", "ik_" + "0" * 51, " " + new_key().text, new_key().text + "\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ik_",
+        "ik_" + "0" * 51,
+        pytest.param(" " + new_key().text, id="blank"),
+        pytest.param(new_key().text + "\n", id="newline"),
+    ],
+)
 def test_what_is_no_key_is_malformed(text: str) -> None:
     """Nothing is trimmed or guessed."""
     with pytest.raises(KeyMalformed):
