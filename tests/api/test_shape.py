@@ -23,7 +23,8 @@ from tests.api.files import problem, submitted
 
 CONTRACT = {
     400: {"bad_request"}, 401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found"}, 405: {"method_not_allowed"},
-    406: {"not_acceptable"}, 408: {"request_timeout"}, 409: {"job_active", "nothing_to_retry", "not_reviewable"}, 410: {"gone"},
+    406: {"not_acceptable"}, 408: {"request_timeout"}, 410: {"gone"},
+    409: {"job_active", "nothing_to_retry", "not_reviewable"},
     413: {"payload_too_large", "too_many_items"}, 415: {"unsupported_media_type"},
     422: {
         "invalid_request", "corrupt_archive", "encrypted_archive", "zip_bomb", "empty_submission", "unknown_model",
