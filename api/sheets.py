@@ -64,7 +64,9 @@ class Sheets:
             Unavailable: no worker has drawn any of them in time.
         """
         async with self._place():
-            return await self._drawn(units_of(job_id, seqs), time.monotonic() + (WAIT_S if wait_s is None else wait_s))
+            return await self._drawn(
+                units_of(job_id, seqs), time.monotonic() + (WAIT_S if wait_s is None else wait_s)
+            )
 
     async def _drawn(self, units: Sequence[Unit], until: float) -> Cells:
         found: dict[Unit, Cells] = {}

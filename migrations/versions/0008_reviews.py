@@ -40,7 +40,7 @@ BEGIN
 END $$;
 """
 
-REVIEWED = """        -- the last doubtful item has got its review; taken back and given again, it stays one undelivered message
+REVIEWED = """        -- the last doubtful item has got its review; taken back and given again, it stays one message
         IF NEW.review > 0 AND NEW.review_done >= NEW.review
             AND (OLD.finished_at IS NULL OR OLD.review_done < OLD.review)
         THEN
