@@ -207,3 +207,30 @@ def test_it_works_without_scripts(browser: Browser, site: Site, tmp_path: Path) 
     page.reload()
     expect(page.get_by_role("main")).to_contain_text("Done")
     context.close()
+
+
+def test_what_was_chosen_stands_in_the_order_of_its_names(visit: Visit, site: Site, tmp_path: Path) -> None:
+    """Two choices right after each other both count, by name and number; the job calls itself by its first file."""
+    page = visit.open("/")
+    chosen = [written(tmp_path, name, PNG) for name in ("page10.png", "page9.png", "empty.png")]
+    chosen[2].write_bytes(b"")
+    page.locator("#files").set_input_files([str(one) for one in chosen[:2]])
+    page.locator("#files").set_input_files(str(chosen[2]))
+    expect(page.locator("#sum")).to_contain_text("About 3 images")
+    told = page.locator("#list li .path")
+    expect(told.nth(0)).to_contain_text("page9.png")
+    expect(told.nth(1)).to_contain_text("page10.png")
+    expect(told.nth(2)).to_contain_text("This file is empty")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.wait_for_url(JOB)
+    expect(page.get_by_role("heading", name="page9.png")).to_be_visible()
+
+
+def test_a_zip_with_a_password_is_called_so(visit: Visit, tmp_path: Path) -> None:
+    """The refusal says password, not damage."""
+    data = bytearray(zipped({"a.png": PNG}))
+    data[data.find(b"PK\x01\x02") + 8] |= 1
+    page = visit.open("/")
+    choose(page, written(tmp_path, "locked.zip", bytes(data)))
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The zip is protected by a password.")

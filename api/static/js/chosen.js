@@ -2,16 +2,21 @@
 
 import { isHidden } from "./plan.js";
 
+const names = new Intl.Collator("en", { numeric: true });
+
+/** What is the user's own, by name: disks list folders in any order, and results come in the order of sending. */
+const ordered = (found) => found.filter(({ path }) => !isHidden(path)).sort((one, other) => names.compare(one.path, other.path));
+
 /** FileList of an input → [{path, file}]. */
 export const fromInput = (files) =>
-  [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })).filter(({ path }) => !isHidden(path));
+  ordered([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
 
 /** What was dropped → [{path, file}]; call it within the event, before anything is awaited. */
 export async function fromDrop(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const found = entries.length ? (await Promise.all(entries.map((entry) => walk(entry, "")))).flat() : fromInput(transfer.files);
-  return found.filter(({ path }) => !isHidden(path));
+  return ordered(found);
 }
 
 async function walk(entry, folder) {

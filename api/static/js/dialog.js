@@ -42,7 +42,7 @@ export function showRefusal(place, refusal, { retry = null, focus = true } = {})
       el("p", {}, refusal.help),
       retry ? el("button", { type: "button", onclick: retry }, "Try again") : null,
       refusal.code === "unauthorized" ? el("a", { class: "button", href: "/sign-in", target: "_blank", rel: "noopener" }, "Sign in in a new tab") : null,
-      el("p", { class: "small-print" }, refusal.code === "offline" ? "No answer came." : `${refusal.status} ${refusal.code}${request}`),
+      el("p", { class: "small-print" }, refusal.code === "offline" ? "No answer came." : `${refusal.status || ""} ${refusal.code}${request}`.trim()),
     ),
   );
   place.hidden = false;

@@ -13,7 +13,7 @@ export function isHidden(path) {
 
 const endsWith = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending));
 
-/** The ending of a name with its dot, or "files without an ending". */
+/** The ending of a name with its dot, or nothing. */
 export function endingOf(name) {
   const last = name.split("/").at(-1);
   const dot = last.lastIndexOf(".");
@@ -22,13 +22,14 @@ export function endingOf(name) {
 
 /**
  * Look at one chosen file.
- * rules: {skipped, archives, multi_page: endings}. Returns {path, file, images, pages, skipped: Map, doubtful: Map, why}:
- * `send` says whether it is worth its upload, `why` what is wrong with the whole of it.
+ * rules: {skipped, archives, multi_page: endings}. Returns {path, file, images, pages, skipped: Map, why}:
+ * `send` says whether it is worth its upload, `why` what is wrong with the whole of it and `code` the refusal it would get,
+ * `doubt` what will probably go wrong with it alone.
  */
 export async function look(path, file, rules) {
-  const found = { path, file, images: 0, pages: false, skipped: new Map(), locked: 0, nested: 0, send: true, why: null, zip: false };
+  const found = { path, file, images: 0, pages: false, skipped: new Map(), locked: 0, nested: 0, send: true, why: null, doubt: null, zip: false };
   if (endsWith(path, rules.skipped)) return { ...tally(found, path, rules), send: false };
-  if (!(await isZip(path, file))) return tally(found, path, rules);
+  if (!(await isZip(path, file))) return { ...tally(found, path, rules), doubt: doubtOf(path, file) };
   found.zip = true;
   try {
     for (const entry of await readZip(file)) {
@@ -37,11 +38,28 @@ export async function look(path, file, rules) {
     }
   } catch (error) {
     if (!(error instanceof BrokenZip)) throw error;
-    found.why = `This zip cannot be opened. ${error.message} Make it again, then choose it once more.`;
-    return found;
+    return { ...found, why: `This zip cannot be opened. ${error.message}`, code: "corrupt_archive" };
   }
-  if (found.locked && !found.images) found.why = "Everything in this zip is protected by a password. Make it without one.";
-  else if (!found.images && !found.nested) found.why = "There is no image in this zip.";
+  if (found.images || found.nested) return found;
+  if (found.locked) return { ...found, why: "Everything in this zip is protected by a password.", code: "encrypted_archive" };
+  return { ...found, why: "There is no image in this zip.", code: "empty_submission" };
+}
+
+/** What will go wrong with a single image as far as one can tell by now, or null. */
+function doubtOf(path, file) {
+  if (!file.size) return "This file is empty. It will be listed as failed.";
+  if (/\.hei[cf]$/i.test(path)) return "HEIC pictures are usually not read. If it fails, save it as JPEG.";
+  return null;
+}
+
+const AT_ONCE = 64;
+
+/** Look at many files, some at once: each is a question to the disk. */
+export async function lookAtAll(chosen, rules) {
+  const found = [];
+  for (let at = 0; at < chosen.length; at += AT_ONCE) {
+    found.push(...(await Promise.all(chosen.slice(at, at + AT_ONCE).map(({ path, file }) => look(path, file, rules)))));
+  }
   return found;
 }
 
@@ -72,7 +90,7 @@ export function summary(looks) {
   const left = [...skipped.values()].reduce((a, b) => a + b, 0);
   const locked = looks.reduce((sum, one) => sum + one.locked, 0);
   const nested = looks.reduce((sum, one) => sum + one.nested, 0);
-  let sentence = `${pages ? "At least" : "About"} ${plural(images, "image")}`;
+  let sentence = images ? `${pages ? "At least" : "About"} ${plural(images, "image")}` : "No image yet";
   if (left) sentence += `; ${left} will be skipped: ${kinds(skipped)}`;
   if (locked) sentence += `; ${plural(locked, "file")} with a password cannot be read`;
   if (nested) sentence += `; ${plural(nested, "archive")} inside will not be opened`;

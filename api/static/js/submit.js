@@ -5,7 +5,7 @@ import { fromDrop, fromInput } from "./chosen.js";
 import { showRefusal } from "./dialog.js";
 import { $, $$, el, pageData, replace, setText, toast } from "./dom.js";
 import { bytes, count, percent, plural } from "./format.js";
-import { look, summary } from "./plan.js";
+import { lookAtAll, summary } from "./plan.js";
 import { Keys, Pace, progressText, send } from "./upload.js";
 
 const MOST_SHOWN = 50;
@@ -15,17 +15,27 @@ const form = $("#submit");
 const keys = new Keys();
 let looks = [];
 let running = null;
+let looking = Promise.resolve();
+let turn = 0;
 
-/** Add what was chosen to what there is; the same path again takes the place of the former. */
-async function add(chosen) {
+/** Add what was chosen to what there is, one choice after the other, so that none of them is lost. */
+function add(chosen) {
+  looking = looking.then(() => take(chosen));
+  return looking;
+}
+
+/** The same path again takes the place of the former. */
+async function take(chosen) {
   if (!chosen.length) {
     toast("There is no file in it that could be read.");
     return;
   }
   setText($("#sum"), "Looking at your files…");
   $("#chosen").hidden = false;
-  const known = new Map(looks.map((one) => [one.path, one]));
-  for (const { path, file } of chosen) known.set(path, await look(path, file, rules));
+  const mine = turn;
+  const found = await lookAtAll(chosen, rules);
+  if (mine !== turn) return; // started over meanwhile
+  const known = new Map([...looks, ...found].map((one) => [one.path, one]));
   looks = [...known.values()];
   show();
 }
@@ -43,7 +53,7 @@ function show() {
 
 function line(one) {
   const what = one.zip ? ` · ${plural(one.images, "image")}` : "";
-  const note = one.why ? el("span", { class: "why" }, one.why) : null;
+  const note = one.why ?? one.doubt ? el("span", { class: "why" }, one.why ?? one.doubt) : null;
   const drop = () => {
     looks = looks.filter((other) => other !== one);
     show();
@@ -63,7 +73,7 @@ function objection() {
   const broken = looks.find((one) => one.why);
   const size = sent.reduce((sum, one) => sum + one.file.size, 0);
   if (!looks.length) return { code: "empty_submission", title: "No file is chosen.", detail: "Nothing is chosen yet." };
-  if (broken && sent.length === 1) return { code: "corrupt_archive", detail: `${broken.path}: ${broken.why}` };
+  if (broken && sent.length === 1) return { code: broken.code, detail: `${broken.path}: ${broken.why}` };
   if (!sent.length) return { code: "empty_submission", detail: "All that you have chosen would be skipped." };
   if (size > rules.most_bytes) return { code: "payload_too_large", detail: `These are ${bytes(size)}; at most ${bytes(rules.most_bytes)} go into one job.` };
   const images = summary(looks).images;
@@ -83,6 +93,7 @@ function filled() {
 
 async function submit(event) {
   event?.preventDefault();
+  await looking;
   if (running) return;
   unmark();
   const against = objection();
@@ -102,6 +113,7 @@ async function submit(event) {
     running = null;
     if (!$("#stage").dataset.done) stage(false);
   }
+  if (document.activeElement === document.body) $("#go").focus(); // the button to cancel is gone, and the focus with it
 }
 
 /** Send it; once more when the session's token has changed meanwhile, as after signing in again. */
@@ -204,6 +216,7 @@ function start() {
     });
   }
   $("#clear").addEventListener("click", () => {
+    turn += 1;
     looks = [];
     form.reset();
     unmark();
