@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +10,7 @@ from api.pages import WORDS
 from api.services import Caller, Services
 from shared.documents import job_document
 from shared.ids import cursor_text, parse_cursor
-from shared.jobs.read import JobFilter, list_jobs
+from shared.jobs.read import JobFilter, JobView, list_jobs
 
 PAGE = 25
 GROUPS: dict[str, Any] = WORDS["group"]
@@ -38,6 +39,13 @@ def listing(parts: Services, caller: Caller, search: str, state: str, cursor: st
         "newest": address(search, state, ""),
         "per_page": PAGE,
     }
+
+
+def threshold_of(parts: Services, job: JobView) -> float | None:
+    """Return the confidence from which on this job's readings are accepted; None when none is or nobody knows."""
+    package = parts.catalogue.find(job.model_name, job.model_version)
+    threshold = package.threshold(job.target_error) if package else math.inf
+    return threshold if math.isfinite(threshold) else None
 
 
 def address(search: str, state: str, cursor: str) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api import pages
 from api.auth import Reader
 from api.options import Text
+from api.page_jobs import threshold_of
 from api.render import item_document
 from api.services import Caller, Parts, Services
 from api.sheets import COLUMNS, ROWS
@@ -69,6 +70,7 @@ def review(
     of: State = None,
     view: State = None,
     item: State = None,
+    name: Annotated[Text | None, Query(alias="as", max_length=200)] = None,
 ) -> Response:
     """Show the frame of reviewing; the parameters are the script's."""
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
@@ -140,7 +142,6 @@ def _page(template: str, parts: Services, caller: Caller, job: JobView, tab: str
     if job.gone:
         raise Gone()
     package = parts.catalogue.find(job.model_name, job.model_version)
-    threshold = package.threshold(job.target_error) if package else math.inf
     document = job_document(job, parts.catalogue)
     known = {
         "job": document["id"],
@@ -149,7 +150,7 @@ def _page(template: str, parts: Services, caller: Caller, job: JobView, tab: str
         "ended": job.terminal,
         "counts": document["counts"],
         "labels": package.labels if package else [],
-        "threshold": threshold if math.isfinite(threshold) else None,
+        "threshold": threshold_of(parts, job),
         "sheet": {"columns": COLUMNS, "rows": ROWS, "side": SIDE},
         "named": more.get("named"),
     }

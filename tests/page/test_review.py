@@ -244,3 +244,19 @@ def test_a_finished_review_says_so(live_visit: Visit, live: Site) -> None:
     with page.expect_download() as caught:
         page.get_by_role("link", name="Download as training data").click()
     assert caught.value.path().read_bytes()[:2] == b"PK"
+
+
+def test_another_person_takes_the_same_chair(live_visit: Visit, live: Site, job: dict[str, Any]) -> None:
+    """The button asks for a name again, offers the former one, and what follows stands under the new one."""
+    page = begun(live_visit, job, query="?view=single")
+    page.get_by_role("button", name="Use another name").click()
+    field = page.get_by_label("Your name")
+    expect(field).to_have_value("anna")
+    field.fill("ben")
+    page.keyboard.press("Enter")
+    expect(page.locator("#reviewer-name")).to_have_text("ben")
+    expect(page.locator("#answers")).to_be_visible()
+    page.get_by_role("button", name="One by one").click()
+    page.keyboard.press("Enter")
+    saved(page)
+    assert [one["reviewer"] for one in sums(live, job)["reviewers"]] == ["ben"]

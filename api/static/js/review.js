@@ -209,7 +209,7 @@ class Desk {
     history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
     for (const part of ["#answers", "#moves"]) $(part).hidden = this.mode === "end" || this.mode === null;
     $("#answers").dataset.mode = this.mode;
-    setText($("#accept-text"), this.mode === "wall" ? `Confirm all ${count(this.wall.entries.length)}` : "Accept");
+    setText($("#accept-text"), this.mode !== "wall" ? "Accept" : this.wall.entries.length === 1 ? "Confirm" : `Confirm all ${count(this.wall.entries.length)}`);
     setText($("#skip-text"), this.mode === "wall" ? "Put aside" : "Skip");
     $("#one").setAttribute("aria-pressed", this.single.all);
     $("#walls").setAttribute("aria-pressed", !this.single.all);
@@ -240,13 +240,14 @@ function listenToTools(desk, keys) {
     $("#other-label").value = "";
     desk.act({ value });
   });
-  const chosen = (all) => {
+  const chosen = (all) => (event) => {
     desk.single.all = all;
     desk.mode = null;
     desk.next();
+    if (event.detail > 0 && desk.mode !== "wall") stage.focus({ preventScroll: true }); // so that Enter accepts
   };
-  $("#walls").addEventListener("click", () => chosen(false));
-  $("#one").addEventListener("click", () => chosen(true));
+  $("#walls").addEventListener("click", chosen(false));
+  $("#one").addEventListener("click", chosen(true));
   $("#source").value = desk.source;
   $("#source").addEventListener("change", (event) => {
     desk.source = event.target.value;

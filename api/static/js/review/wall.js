@@ -23,7 +23,7 @@ export class Wall {
     this.seqs = entries.map((entry) => entry.item.seq);
     replace(
       this.root,
-      el("div", { class: "wall-head" }, el("p", { class: "asked" }, "Are these all ", el("strong", {}, prediction), "?"), el("p", { class: "muted" }, left > entries.length ? `${count(entries.length)} of ${plural(left, "reading")} as ${prediction}.` : `${plural(entries.length, "reading")} as ${prediction}, the least sure first.`)),
+      el("div", { class: "wall-head" }, el("p", { class: "asked" }, entries.length === 1 ? "Is this " : "Are these all ", el("strong", {}, prediction), "?"), el("p", { class: "muted" }, left > entries.length ? `${count(entries.length)} of ${plural(left, "reading")} as ${prediction}.` : `${plural(entries.length, "reading")} as ${prediction}${entries.length > 1 ? ", the least sure first" : ""}.`)),
       this.list,
     );
     this.list.setAttribute("aria-label", `Readings as ${prediction}`);
