@@ -14,7 +14,7 @@ from api.auth import Reader, Submitter, check_form
 from api.forms import form_fields
 from api.options import Text, from_json
 from api.page_choices import choices
-from api.page_jobs import listing
+from api.page_jobs import listing, threshold_of
 from api.problems import request_id_of
 from api.routes.submit import receive, stashing
 from api.samples import NAME, samples
@@ -92,4 +92,5 @@ def show(job_id: str, parts: Parts, caller: Reader) -> Response:
     job = get_job(parts.db, caller.tenant, parse_job_id(job_id))
     document = job_document(job, parts.catalogue)
     shown: dict[str, Any] = {"job": document, "ended": job.terminal, "now": time_text(job.now)}
+    shown["threshold"] = threshold_of(parts, job)
     return pages.page("job.html", caller, here="/jobs", tab="", **shown)

@@ -60,6 +60,8 @@ def test_progress_is_live(visit: Visit, site: Site) -> None:
     expect(page.get_by_role("link", name="Excel")).to_be_visible()
     assert page.evaluate("window.sameWindow") is True
     visit.check_all("job-done")
+    page.get_by_role("link", name=re.compile("^197 readings")).click()
+    expect(page.locator("#shown")).to_have_text("197 of 200 items")
 
 
 def test_updates_come_twice_a_second(visit: Visit, site: Site) -> None:

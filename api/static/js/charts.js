@@ -27,35 +27,53 @@ export function digits(place, found, address) {
   replace(place, el("ul", { class: "digit-bars" }, rows));
 }
 
-/** How many readings are how sure; bars by the root of their number, since nearly all are in the last one. */
-export function confidences(place, bars, targetError) {
-  const highest = Math.sqrt(Math.max(1, ...bars.map((bar) => bar.count)));
+/**
+ * How many readings are how sure, each bar leading to its results; by the root of their number, since nearly all are in
+ * the last one. `threshold`: from which confidence on a reading is accepted, null when none is.
+ */
+export function confidences(place, bars, { targetError, threshold, address }) {
+  const highest = Math.sqrt(Math.max(1, ...bars.map((one) => one.count)));
   const step = WIDTH / bars.length;
-  const drawn = bars.map((bar, i) => {
-    const height = bar.count ? Math.max(3, ((HEIGHT - 22) * Math.sqrt(bar.count)) / highest) : 0;
-    const kind = bar.low >= 0.95 ? "accepted" : bar.low >= 0.5 ? "running" : "review";
-    return [
-      svg("rect", { class: kind, x: (i * step + 1).toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step - 2).toFixed(1), height: height.toFixed(1), rx: 2 }),
-      bar.count ? svg("text", { class: "value", x: (i * step + step / 2).toFixed(1), y: (HEIGHT - height - 5).toFixed(1), "text-anchor": "middle" }, short(bar.count)) : null,
-    ];
-  });
   const ticks = [[0, "unsure", "start"], [0.5, "50 %", "middle"], [1, "sure", "end"]].map(([at, text, anchor]) =>
     svg("text", { x: at * WIDTH, y: HEIGHT + 18, "text-anchor": anchor }, text),
   );
   const sure = bars.at(-1).count;
-  const all = bars.reduce((sum, bar) => sum + bar.count, 0);
+  const all = bars.reduce((sum, one) => sum + one.count, 0);
+  const told = `${count(sure)} of ${plural(all, "reading")} are at least 95 % sure.`;
   replace(
     place,
     svg(
       "svg",
-      { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT - 8}`, role: "img", "aria-label": `${count(sure)} of ${plural(all, "reading")} are at least 95 % sure.` },
+      { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT - 8}`, role: "group", "aria-label": told },
       svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }),
-      drawn,
+      bars.map((one, i) => bar(one, { x: i * step, step, highest, threshold, address })),
+      threshold === null ? null : svg("line", { class: "mark", x1: threshold * WIDTH, x2: threshold * WIDTH, y1: 0, y2: HEIGHT }),
       ticks,
     ),
-    el("p", { class: "hint" }, `${count(sure)} of ${plural(all, "reading")} are at least 95 % sure.${targetError ? ` At this setting ${oneIn(targetError)} accepted answers is expected to be wrong.` : ""}`),
+    el("p", { class: "hint" }, `${told}${targetError ? ` At this setting ${oneIn(targetError)} accepted answers is expected to be wrong.` : ""}`),
+    threshold === null ? null : el("p", { class: "hint" }, "From the dashed line on a reading is accepted. Choose a bar to see its pictures."),
   );
 }
 
-/** 1234 → "1.2k", so that numbers stand over narrow bars. */
-const short = (number) => (number < 1000 ? String(number) : `${(number / 1000).toPrecision(2).replace(/\.0$/, "")}k`);
+/** One bar; nothing where there is nothing to see. */
+function bar({ low, high, count: number }, { x, step, highest, threshold, address }) {
+  if (!number) return null;
+  const height = Math.max(3, ((HEIGHT - 22) * Math.sqrt(number)) / highest);
+  const kind = threshold !== null && high > threshold ? "accepted" : "review";
+  const name = `${plural(number, "reading")} from ${Math.round(low * 100)} % to ${high < 1 ? `${Math.round(high * 100)} %` : "the surest"}`;
+  const link = svg(
+    "a",
+    { href: `${address}?${new URLSearchParams({ sure: `${low}-${high}` })}`, "aria-label": name },
+    svg("rect", { class: "catch", x, y: 0, width: step, height: HEIGHT }),
+    svg("rect", { class: kind, x: (x + 1).toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step - 2).toFixed(1), height: height.toFixed(1), rx: 2 }),
+  );
+  const value = { class: "value", x: (x + step / 2).toFixed(1), y: (HEIGHT - height - 5).toFixed(1), "text-anchor": "middle", "aria-hidden": "true" };
+  return [link, svg("text", value, short(number))];
+}
+
+/** 1234 → "1.2k", 99899 → "100k", so that numbers stand over narrow bars. */
+function short(number) {
+  if (number < 1000) return String(number);
+  const [share, unit] = number < 999_500 ? [number / 1000, "k"] : [number / 1_000_000, "M"];
+  return `${share < 9.95 ? share.toFixed(1).replace(".0", "") : Math.round(share)}${unit}`;
+}

@@ -13,14 +13,17 @@ import { errorText, hasEnded, statusBadge } from "./words.js";
 
 const SAY_MS = 15_000;
 const SUM_MS = 2000;
+const SUM_SHARE = 4;
 const WORKERS_MS = 5000;
 const first = pageData();
+const threshold = $("#main").dataset.threshold === undefined ? null : Number($("#main").dataset.threshold);
 clock.skew = Date.now() - Date.parse($("#main").dataset.now);
 const label = $("#job-name").textContent;
 const remaining = new Remaining();
 let workers = null;
 let said = { status: null, at: 0 };
-let summedAt = -Infinity;
+let sumAgainAt = -Infinity;
+let summing = false;
 let summed = null;
 
 function show(job) {
@@ -75,25 +78,30 @@ function say(job, left) {
   setText($("#said"), spoken(job, left));
 }
 
-/** Fetch the sums for the charts, every two seconds while the job changes. */
+/** Fetch the sums for the charts while the job changes: one question at a time, and rarer the longer an answer takes. */
 async function sum(job) {
   const state = `${job.status} ${job.counts.pending} ${job.counts.reviewed}`;
-  if (state === summed || job.counts.pending === job.counts.total) return;
-  if (!hasEnded(job.status) && performance.now() - summedAt < SUM_MS) return;
-  summedAt = performance.now();
-  summed = state;
+  const now = performance.now();
+  if (summing || state === summed || job.counts.pending === job.counts.total) return;
+  if (!hasEnded(job.status) && now < sumAgainAt) return;
+  summing = true;
   try {
     draw(job, await json(job.links.summary));
+    summed = state;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    if (error.code !== "gone") summed = null;
+    if (error.code === "gone") summed = state;
+  } finally {
+    summing = false;
+    sumAgainAt = performance.now() + Math.max(SUM_MS, SUM_SHARE * (performance.now() - now));
   }
+  if (follow.job !== job) sum(follow.job); // it may have ended meanwhile
 }
 
 function draw(job, found) {
   const results = `${job.links.page}/results`;
   card("#digits-card", Object.keys(found.by_prediction).length, () => digits($("#digits"), found.by_prediction, results));
-  card("#confidence-card", found.confidence.some((bar) => bar.count), () => confidences($("#confidence"), found.confidence, job.target_error));
+  card("#confidence-card", found.confidence.some((bar) => bar.count), () => confidences($("#confidence"), found.confidence, { targetError: job.target_error, threshold, address: results }));
   const causes = Object.entries(found.by_error).sort((a, b) => b[1] - a[1]);
   card("#errors-card", causes.length, () => replace($("#errors"), causes.map(cause)));
 }
