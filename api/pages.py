@@ -38,6 +38,12 @@ def _day(text: str) -> str:
     return f"{datetime.fromisoformat(text):%d %b %Y, %H:%M} UTC"
 
 
+def _label(job: Mapping[str, Any]) -> str:
+    """Return what a job is called: its name, else its first file; the scripts say the same (bars.js)."""
+    files = job.get("inputs") or [{"name": ""}]
+    return str(job["name"] or files[0]["name"] or "Without a name")
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -46,7 +52,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"thousands": _thousands, "day": _day}
+    made.filters |= {"thousands": _thousands, "day": _day, "label": _label}
     made.globals |= {"asset": asset, "words": WORDS}
     return made
 

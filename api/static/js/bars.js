@@ -29,7 +29,7 @@ export function fillRow(row, job) {
   row.dataset.job = job.id;
   const link = $(".name a", row);
   link.setAttribute("href", job.links.page);
-  setText(link, job.name || "Without a name");
+  setText(link, job.name || job.inputs[0]?.name || "Without a name");
   if (row.dataset.status !== job.status) {
     $(".state", row).replaceChildren(statusBadge(job.status));
     row.dataset.status = job.status;
