@@ -229,3 +229,11 @@ def test_a_lost_service_is_told_and_asked_again(
     page.unroute("**/grid")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#shown")).to_have_text(f"{job['counts']['total']} items")
+
+
+def test_an_address_that_makes_no_sense_shows_the_page_all_the_same(
+    live_visit: Visit, job: dict[str, Any]
+) -> None:
+    """Half an escape, a state that there is not, a range of letters: the page says that nothing fits."""
+    page = live_visit.open(f"/jobs/{job['id']}/results?value=%25&show=odd&sure=a-b&item=x")
+    expect(page.get_by_role("heading", name="Nothing fits these filters")).to_be_visible()

@@ -10,7 +10,16 @@ export const LOOKS = ["", "corrected", "disagreed", "reviewed", "unreviewed"];
 export const NOTHING = "none";
 
 const oneOf = (choices, given) => (choices.includes(given) ? given : choices[0]);
-const listed = (text) => new Set((text ?? "").split(",").filter(Boolean).map(decodeURIComponent));
+const listed = (text) => new Set((text ?? "").split(",").filter(Boolean).map(decoded));
+
+/** A text out of an address; what is badly encoded stands for itself. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 /** "0.5-0.9" → [0.5, 0.9]; null for what is no range. */
 function range(text) {
