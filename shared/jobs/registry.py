@@ -49,29 +49,24 @@ class Presence:
     ) -> None:
         """Show that the process lives; `metrics` are its counters since its start."""
         info: WorkerInfo = {**self._info, "models": list(models)}
-        now, before = dict(metrics or {}), self._sent
-        self._sent = now
+        now, folded = dict(metrics or {}), self._folded
         with self._db.transaction() as connection:
-            if (
-                self._known
-                and connection.execute(
-                    _BEAT_AGAIN, _row(info, items, images_per_s, self._open(now), gauges)
-                ).rowcount
-            ):
-                return
-            if self._known:
-                self._folded = before
-            connection.execute(_BEAT, _row(info, items, images_per_s, self._open(now), gauges))
-        self._known = True
+            again = _row(info, items, images_per_s, _beyond(now, folded), gauges)
+            if not self._known or not connection.execute(_BEAT_AGAIN, again).rowcount:
+                folded = self._sent if self._known else folded
+                connection.execute(_BEAT, _row(info, items, images_per_s, _beyond(now, folded), gauges))
+        # only what is committed was sent: the totals hold nothing of a beat that failed
+        self._known, self._sent, self._folded = True, now, folded
 
     def leave(self) -> None:
         """Fold the counters into the totals and forget this process."""
         leave(self._db, self._info["id"])
         self._known, self._folded = False, self._sent
 
-    def _open(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return the part of the counters that the totals do not hold yet."""
-        return {name: value - self._folded.get(name, 0.0) for name, value in metrics.items()}
+
+def _beyond(metrics: Mapping[str, float], folded: Mapping[str, float]) -> dict[str, float]:
+    """Return the part of the counters that the totals do not hold yet."""
+    return {name: value - folded.get(name, 0.0) for name, value in metrics.items()}
 
 
 def leave(db: Database, worker_id: str) -> None:

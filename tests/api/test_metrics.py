@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.metric_families import FAMILIES, KNOWN, family_of
 from inkqueue.local.redis import free_port
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.jobs.registry import Presence, beat, forget_gone
 from shared.settings import Settings
 from shared.status import Lane
@@ -167,6 +168,27 @@ def test_a_process_that_comes_back_is_counted_once(database: Database) -> None:
     presence.leave()
     assert total() == 9
     assert database_rows(database) == 0
+
+
+def test_a_beat_that_fails_loses_no_count(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was counted while the database was away is in the totals once the process is heard of again."""
+    presence = Presence(database, {"id": "w", "host": "h", "pid": 1, "role": "worker"})
+    presence.beat(metrics={"n": 5.0})
+
+    def away() -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "transaction", away)
+        with pytest.raises(Unavailable):
+            presence.beat(metrics={"n": 7.0})
+    forget_gone(database, gone_s=-1)
+    presence.beat(metrics={"n": 8.0})
+    presence.leave()
+    with database.transaction() as connection:
+        assert (
+            connection.exec_driver_sql("SELECT value FROM metric_totals WHERE name = 'n'").scalar_one() == 8
+        )
 
 
 def database_rows(database: Database) -> int:
