@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -35,7 +35,7 @@ from shared.sources import ByteSource
 from shared.vision import count_pages
 from worker.board import Board
 from worker.heartbeat import Held
-from worker.page_counter import count_apart
+from worker.page_counter import TRIES, CountedTooLong, count_apart
 from worker.pipeline import UPLOAD_GONE
 from worker.sources import job_sources
 
@@ -49,11 +49,20 @@ APART = 300
 
 @dataclass(slots=True)
 class Known:
-    """Pages counted so far, how many workers had been lost then, and how many files are still to be counted apart."""
+    """Pages counted so far, how many workers had been lost then, and how many files are still to be counted apart.
+
+    `late` has the files whose counting took too long, and how often.
+    """
 
     pages: Pages
     losses: int
     apart: int
+    late: dict[int, int] = field(default_factory=dict)
+
+    def may_try_again(self, seq: int) -> bool:
+        """Note that counting one file took too long; tell whether it has tries left."""
+        self.late[seq] = self.late.get(seq, 0) + 1
+        return self.late[seq] < TRIES
 
 
 def expand_job(
@@ -69,7 +78,8 @@ def expand_job(
     """Count the pages of one job; True when its items are known now.
 
     What does not fit into the chunk's budget is kept beside the uploads, the chunk goes back to the line, and the next
-    worker goes on from there. False then, or when the lease was lost.
+    worker goes on from there. So it does after a file that took too long: three tries do not fit into one lease. False
+    then, or when the lease was lost.
 
     Args:
         limit_s: seconds that one file may take; the parent ends a worker that takes longer.
@@ -92,7 +102,12 @@ def expand_job(
         if now > kept + KEEP_EVERY_S:
             _keep(db, blobs, spec.id, known)
             kept = now
-        known.pages[seq] = counter.count(whole[seq : seq + 1], sources, apart=known.apart > 0)
+        found = counter.count(whole[seq : seq + 1], sources, apart=known.apart > 0)
+        if isinstance(found, CountedTooLong) and known.may_try_again(seq):
+            _keep(db, blobs, spec.id, known)
+            claims_of.hand_back(db, [held.claim])
+            return False
+        known.pages[seq] = found
         known.apart = max(0, known.apart - 1)
     if spec.kind == "predict":
         _refuse_documents(known.pages)
@@ -186,7 +201,7 @@ def _keep(db: Database, blobs: Blobs, job_id: UUID, known: Known) -> None:
     """Keep what has been counted; the steward removes it later."""
     reserve_object(db, _key(job_id), KEPT_S)
     pages = {str(n): [p.code, p.detail] if isinstance(p, ItemError) else p for n, p in known.pages.items()}
-    told = {"pages": pages, "losses": known.losses, "apart": known.apart}
+    told = {"pages": pages, "losses": known.losses, "apart": known.apart, "late": known.late}
     blobs.put(_key(job_id), json.dumps(told).encode())
 
 
@@ -199,4 +214,5 @@ def _load(blobs: Blobs, job_id: UUID, losses: int) -> Known:
     pages: Pages = {
         int(n): p if isinstance(p, int) else ITEM_ERRORS[p[0]](p[1]) for n, p in told["pages"].items()
     }
-    return Known(pages, losses, APART if losses > told["losses"] else told["apart"])
+    late = {int(n): tries for n, tries in told.get("late", {}).items()}
+    return Known(pages, losses, APART if losses > told["losses"] else told["apart"], late)

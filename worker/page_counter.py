@@ -16,11 +16,18 @@ _REFUSED = 3
 TRIES = 3
 
 
+class CountedTooLong(UndecodableImage):
+    """Counting pages took too long; a busy machine may be the reason, so the file is tried again."""
+
+    default = "Counting the pages of this file took too long."
+
+
 def count_apart(data: bytes, *, max_pages: int, timeout_s: float = 20.0, memory_bytes: int = 0) -> int:
     """Count pages in a child process.
 
     Raises:
-        ItemError: the file is broken, or counting its pages took too long, or killed the child three times.
+        CountedTooLong: it took longer than `timeout_s`.
+        ItemError: the file is broken, or counting its pages killed the child three times.
         Unavailable: no child could begin; that says nothing about the file.
     """
     for _ in range(TRIES):
@@ -30,7 +37,7 @@ def count_apart(data: bytes, *, max_pages: int, timeout_s: float = 20.0, memory_
         if not done.has_begun:
             raise Unavailable(f"The pages of a file could not be counted apart: {done.errors[-500:]}")
         if done.reason == "time":
-            raise UndecodableImage("Counting the pages of this file took too long.")
+            raise CountedTooLong
         if done.reason is None and done.code == 0:
             return int(done.output)
         code, _, detail = done.output.decode(errors="replace").partition("\n")

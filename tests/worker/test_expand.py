@@ -16,6 +16,7 @@ from tests.worker.files import SAMPLES, items_of, sample_digits, tiff_of, zip_of
 from worker.board import Board
 from worker.drain import Drainer
 from worker.expand import expand_job
+from worker.page_counter import CountedTooLong
 from worker.runtime import build
 
 
@@ -115,6 +116,40 @@ def test_after_a_crash_only_the_next_files_are_counted_apart(
 
     assert len(apart) == 2
     assert row(database, "SELECT total FROM jobs").total == 8
+
+
+@pytest.mark.parametrize(("frozen", "end"), [(2, ("succeeded", 3, 0)), (3, ("partially_succeeded", 1, 1))])
+def test_a_count_that_takes_too_long_has_three_tries(
+    drainer: Drainer,
+    database: Database,
+    blobs: Blobs,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: int,
+    end: tuple[str, int, int],
+) -> None:
+    """A process that is frozen while it counts costs its document nothing; each try is made in a lease of its own."""
+    monkeypatch.setattr("worker.expand.APART", 1)
+    tries: list[int] = []
+
+    def count(data: bytes, **_: object) -> int:
+        tries.append(1)
+        if len(tries) <= frozen:
+            raise CountedTooLong
+        return 2
+
+    monkeypatch.setattr("worker.expand.count_apart", count)
+    files = {"a.tif": tiff_of(2), **sample_digits(1)}
+    submit_file(database, blobs, settings, "a.zip", zip_of(files))
+    take(database, lease_s=-1)
+    crash.expire_leases(database, lease_s=15, grace_s=0)
+
+    drainer.drain(Lane.BULK)
+
+    assert len(tries) == 3
+    assert row(database, "SELECT status, succeeded, failed FROM jobs") == end
+    codes = row(database, "SELECT array_agg(error_code) FILTER (WHERE status = 'failed') FROM items")
+    assert codes == ((["undecodable_image"] if end[2] else None),)
 
 
 def test_a_document_for_predict_is_refused_without_reading_its_pages(
