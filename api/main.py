@@ -57,7 +57,7 @@ from shared.blobs import open_blobs
 from shared.blobs_counted import CountedBlobs
 from shared.catalogue import Catalogue
 from shared.db import Database
-from shared.jobs.arrivals import nothing_stored
+from shared.jobs.arrivals import stored_keys
 from shared.jobs.quotas import Quotas
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
@@ -147,7 +147,7 @@ def build_services(settings: Settings) -> Services:
         prepared=settings.prepared_statements,
     )
     traffic = Traffic()
-    blobs = CountedBlobs(open_blobs(settings, partial(nothing_stored, db)), traffic)
+    blobs = CountedBlobs(open_blobs(settings, partial(stored_keys, db)), traffic)
     client = lanes.connect(settings, BROKER_S)
     catalogue = Catalogue(settings.model_dirs, settings.default_model)
     policy = OutboundPolicy.from_settings(settings)

@@ -85,12 +85,12 @@ class Blobs(Protocol):
         """Write, read and remove a small object, within a few seconds."""
 
 
-def open_blobs(settings: Settings, may_make: Callable[[], bool] = lambda: True) -> Blobs:
+def open_blobs(settings: Settings, known: Callable[[], Sequence[str]] = tuple) -> Blobs:
     """Open the store that `storage_url` names, `file:///folder` or `s3://bucket/prefix`; connect to nothing.
 
     Args:
         settings: where the store is.
-        may_make: tells whether a folder that is not there may be made.
+        known: gives the keys of some objects that are stored; asked where a folder may be the store or may not.
 
     Raises:
         ValueError: the address is neither.
@@ -100,7 +100,7 @@ def open_blobs(settings: Settings, may_make: Callable[[], bool] = lambda: True) 
 
     address = urlsplit(settings.storage_url)
     if address.scheme == "file" and address.netloc in ("", "localhost"):
-        return LocalBlobs(Path(unquote(address.path)), may_make)
+        return LocalBlobs(Path(unquote(address.path)), known)
     if address.scheme == "s3" and address.netloc:
         return S3Blobs(
             address.netloc,

@@ -6,12 +6,13 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from shared.blobs import check_key
+from shared.blobs_root import Known, Root, flush_folder, make_folder, opened
 from shared.errors import BlobMissing, InkqueueError, StorageFull, Unavailable
 from shared.sources import ByteSource
 
@@ -24,17 +25,16 @@ _PROBE_KEY = "probe"
 class LocalBlobs:
     """A folder of objects; several processes may share it.
 
-    The first writer makes the folder. One that was there and is away, as a disk that is not mounted, is an outage: it
-    is never made anew, and nothing in it is called missing.
+    The first writer makes the folder and its marker. One that is away or has no marker, as while a disk is not mounted,
+    is an outage: it is never made anew, and nothing in it is called missing.
 
     Args:
         root: the folder.
-        may_make: asked when the folder is not there and this process has not seen it yet; others may have.
+        known: asked when there is no marker; gives the keys of some objects that are stored, none before the first.
     """
 
-    def __init__(self, root: Path, may_make: Callable[[], bool] = lambda: True) -> None:
-        self._root, self._may_make = root, may_make
-        self._was_there = False
+    def __init__(self, root: Path, known: Known = tuple) -> None:
+        self._root, self._store = root, Root(root, known)
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object durably."""
@@ -45,11 +45,8 @@ class LocalBlobs:
     def open_writer(self, key: str) -> LocalWriter:
         """Begin an object of any length."""
         with _answering(key, missing=Unavailable):
-            if self._was_there or not (self._root.is_dir() or self._may_make()):
-                _demand(self._root)
-            writer = LocalWriter(self._root, check_key(key))
-            self._was_there = True
-            return writer
+            self._store.demand(make=True)
+            return LocalWriter(self._store, check_key(key))
 
     def get(self, key: str) -> bytes:
         """Return a whole object."""
@@ -62,7 +59,7 @@ class LocalBlobs:
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of each `(start, length)`."""
-        with self._reading(key), _opened(self._path(key)) as fd:
+        with self._reading(key), opened(self._path(key)) as fd:
             return [_read(fd, start, length) for start, length in ranges]
 
     def iter_bytes(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -83,7 +80,7 @@ class LocalBlobs:
         if not asked:
             return
         with _answering("delete", missing=Unavailable):
-            _demand(self._root)
+            self._store.demand()
             for key in asked:
                 self._path(key).unlink(missing_ok=True)
             wanted = {_escape(key) for key in asked}
@@ -125,7 +122,8 @@ class LocalBlobs:
             with _answering(key):
                 yield
         except BlobMissing:
-            _demand(self._root)
+            with _answering(key, missing=Unavailable):
+                self._store.demand()
             raise
 
     def _path(self, key: str) -> Path:
@@ -165,10 +163,10 @@ class LocalSource:
 class LocalWriter:
     """A file that is being written under a name that no key can have."""
 
-    def __init__(self, root: Path, key: str) -> None:
-        self._root, self._key = root, key
-        folder = root / UNFINISHED
-        _make_folder(folder)
+    def __init__(self, store: Root, key: str) -> None:
+        self._store, self._key = store, key
+        folder = store.path / UNFINISHED
+        make_folder(folder)
         self._path = folder / f"{_escape(key)}~{secrets.token_hex(4)}"
         self._fd: int | None = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
@@ -187,12 +185,12 @@ class LocalWriter:
             raise ValueError("the writer is closed")
         with _answering(self._key):
             os.fsync(self._fd)
-            target = self._root / self._key
-            _demand(self._root)
-            _make_folder(target.parent)
+            target = self._store.path / self._key
+            self._store.demand()
+            make_folder(target.parent)
             os.rename(self._path, target)  # noqa: PTH104 - every call that needs room goes through one door
             self._close()
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
 
     def abort(self) -> None:
         """Remove the file unless it has been committed."""
@@ -221,42 +219,6 @@ class LocalWriter:
 def _escape(key: str) -> str:
     """Return a key as one file name; `~` and `+` are no letters of a key."""
     return key.replace("/", "+")
-
-
-def _demand(root: Path) -> None:
-    """Insist that the folder of the store is there.
-
-    Raises:
-        Unavailable: it is not.
-    """
-    if not root.is_dir():
-        raise Unavailable("The storage is not there at the moment.")
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents; flush the entry of each that is new."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    with suppress(FileExistsError):
-        os.mkdir(folder)  # noqa: PTH102 - likewise
-    _flush_folder(folder.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    with _opened(folder) as fd:
-        os.fsync(fd)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open a file or folder for reading."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _read(fd: int, start: int, length: int) -> bytes:

@@ -19,16 +19,21 @@ class Room:
     size: int
 
 
+def storage_folder(settings: Settings) -> Path | None:
+    """Return the storage folder, there or not; None for S3."""
+    address = urlsplit(settings.storage_url)
+    return Path(unquote(address.path)) if address.scheme == "file" else None
+
+
 def storage_room(settings: Settings) -> Room | None:
     """Measure the disk of the storage folder, or of the nearest folder above it that exists; None for S3.
 
     Raises:
         OSError: the disk does not answer.
     """
-    address = urlsplit(settings.storage_url)
-    if address.scheme != "file":
+    folder = storage_folder(settings)
+    if folder is None:
         return None
-    folder = Path(unquote(address.path))
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     usage = shutil.disk_usage(folder)

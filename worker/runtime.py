@@ -14,7 +14,7 @@ from shared.contracts import WorkerInfo
 from shared.db import Database
 from shared.errors import InkqueueError
 from shared.jobs import claim, registry
-from shared.jobs.arrivals import nothing_stored
+from shared.jobs.arrivals import stored_keys
 from shared.logs import get_logger
 from shared.packages import fingerprint
 from shared.settings import Settings, get_settings
@@ -97,7 +97,7 @@ def build(
         "engine": models.engine_name,
     }
     heartbeat = Heartbeat(db, settings, info, metrics, hints, serve, models)
-    store = CountedBlobs(blobs or open_blobs(settings, partial(nothing_stored, db)), metrics)
+    store = CountedBlobs(blobs or open_blobs(settings, partial(stored_keys, db)), metrics)
     return Drainer(
         settings,
         db,

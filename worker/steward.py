@@ -28,7 +28,7 @@ from shared.db import Database
 from shared.errors import InkqueueError
 from shared.gauges import process_gauges
 from shared.jobs import crash, registry, stop, sweep
-from shared.jobs.arrivals import nothing_stored
+from shared.jobs.arrivals import stored_keys
 from shared.logs import configure_logs, get_logger
 from shared.outbound import OutboundPolicy
 from shared.settings import Settings, get_settings
@@ -262,7 +262,7 @@ def main() -> None:
     steward = Steward(
         settings,
         db,
-        open_blobs(settings, partial(nothing_stored, db)),
+        open_blobs(settings, partial(stored_keys, db)),
         lanes.connect(settings, timeout_s=2.0),
     )
     log.info("steward_started")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import redis
 
 from shared import lanes
 from shared.blobs import open_blobs
-from shared.doctor.finding import Trouble, hidden
+from shared.doctor.finding import Trouble, hidden, opened
 from shared.errors import InkqueueError, UnknownModel
+from shared.jobs.arrivals import stored_keys
 from shared.packages import find_packages, resolve, verify
-from shared.room import storage_room
+from shared.room import storage_folder, storage_room
 from shared.settings import Settings
 
 LEAST_FREE_BYTES = 1 << 30
@@ -65,15 +67,23 @@ def _check_redis(info: dict[str, Any]) -> None:
 
 
 def check_storage(settings: Settings) -> str:
-    """Write a file, flush it, rename it, read it back and remove it, in the object storage."""
-    try:
-        open_blobs(settings).probe()
-    except InkqueueError as error:
+    """Write a file, flush it, rename it, read it back and remove it, in the object storage; make no folder for it."""
+    folder, where = storage_folder(settings), hidden(settings.storage_url)
+    if folder is not None and not folder.is_dir():
         raise Trouble(
-            f"Object storage {hidden(settings.storage_url)} does not take a file: {error.detail}",
-            "Give the service's user the right to write there, free some room, or set INKQUEUE_STORAGE_URL.",
-        ) from error
-    return hidden(settings.storage_url)
+            f"Object storage {where} does not take a file: there is no such folder.",
+            "Mount its disk, make it if it is to be new (`mkdir -p`), or set INKQUEUE_STORAGE_URL.",
+        )
+    with opened(settings) as db:
+        try:
+            open_blobs(settings, partial(stored_keys, db)).probe()
+        except InkqueueError as error:
+            raise Trouble(
+                f"Object storage {where} does not take a file: {error.detail}",
+                "Mount its disk, give the service's user the right to write there, free some room, or set "
+                "INKQUEUE_STORAGE_URL.",
+            ) from error
+    return where
 
 
 def check_disk(settings: Settings) -> str:

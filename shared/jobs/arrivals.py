@@ -76,10 +76,10 @@ def reserve_object(db: Database, key: str, seconds: float = 3600.0) -> None:
         connection.execute(_RESERVE, {"key": key, "seconds": seconds})
 
 
-def nothing_stored(db: Database) -> bool:
-    """Tell whether no object is in the storage yet, so that its folder may be made."""
+def stored_keys(db: Database) -> list[str]:
+    """Return the keys of some objects that must be in the storage: none before the first, so its folder may be made."""
     with db.statement() as connection:
-        return bool(connection.execute(_NOTHING_STORED).scalar_one())
+        return list(connection.execute(_STORED_KEYS).scalars())
 
 
 def keep_object(connection: sa.Connection, key: str) -> None:
@@ -106,8 +106,9 @@ _RESERVE = sa.text(
     VALUES (:key, clock_timestamp() + :seconds * interval '1 second')
     ON CONFLICT (key) DO UPDATE SET not_before = excluded.not_before"""
 )
-_NOTHING_STORED = sa.text(
-    f"""SELECT NOT EXISTS (SELECT FROM inputs WHERE state = '{InputState.ATTACHED}' AND inline IS NULL)
-        AND NOT EXISTS (SELECT FROM manifests WHERE storage_key IS NOT NULL)"""
+_STORED_KEYS = sa.text(
+    f"""(SELECT storage_key FROM inputs WHERE state = '{InputState.ATTACHED}' AND inline IS NULL
+        AND storage_key IS NOT NULL LIMIT 20)
+    UNION ALL (SELECT storage_key FROM manifests WHERE storage_key IS NOT NULL LIMIT 20)"""
 )
 _KEEP = sa.text("DELETE FROM tombstones WHERE key = :key AND not_before > clock_timestamp()")

@@ -13,6 +13,7 @@ import pytest
 
 from shared import lanes
 from shared.blobs import Blobs, open_blobs
+from shared.blobs_root import MARKER
 from shared.db import Database
 from shared.errors import StorageFull
 from shared.settings import Settings
@@ -57,7 +58,8 @@ def rehearsed(api: httpx.Client) -> httpx.Response:
 
 def files(settings: Settings) -> list[Path]:
     """List all files of the storage, unfinished ones included."""
-    return [path for path in Path(settings.storage_url.removeprefix("file://")).rglob("*") if path.is_file()]
+    folder = Path(settings.storage_url.removeprefix("file://"))
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != MARKER]
 
 
 def collect(settings: Settings, database: Database) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.metric_families import FAMILIES, KNOWN, family_of
 from inkqueue.local.redis import free_port
+from shared.blobs import open_blobs
 from shared.db import Database
 from shared.errors import Unavailable
 from shared.jobs.registry import Presence, beat, forget_gone
@@ -220,6 +221,7 @@ def test_a_part_that_is_away_is_told(settings: Settings, part: str) -> None:
     port = free_port()
     urls = {"database": f"postgresql://x@127.0.0.1:{port}/x", "broker": f"redis://127.0.0.1:{port}/0"}
     key = "database_url" if part == "database" else "redis_url"
+    open_blobs(settings).probe()  # a folder that was never used asks the database whether it is the storage
     with serving(settings.model_copy(update={key: urls[part], "allow_open": True})) as api:
         answer = api.get("/metrics")
         samples = read(api)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from inkqueue.local.redis import free_port
+from shared.blobs_root import MARKER
 from shared.db import Database
 from shared.jobs import sweep
 from shared.settings import Settings
@@ -34,7 +35,8 @@ def submit(api: httpx.Client, data: bytes = PNG, **headers: str) -> httpx.Respon
 
 def stored(settings: Settings) -> list[Path]:
     """Return the files in the storage."""
-    return [path for path in Path(settings.storage_url.removeprefix("file://")).rglob("*") if path.is_file()]
+    folder = Path(settings.storage_url.removeprefix("file://"))
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != MARKER]
 
 
 @pytest.fixture

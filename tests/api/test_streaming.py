@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from shared.blobs_root import MARKER
 from shared.db import Database
 from shared.jobs.sweep import collect_stale_uploads
 from shared.settings import Settings
@@ -35,7 +36,8 @@ def states(database: Database) -> dict[str, int]:
 
 def stored(settings: Settings) -> list[Path]:
     """List the files in the storage."""
-    return [path for path in Path(settings.storage_url.removeprefix("file://")).rglob("*") if path.is_file()]
+    folder = Path(settings.storage_url.removeprefix("file://"))
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != MARKER]
 
 
 def half_a_body(api: httpx.Client, announced: int, sent: bytes) -> socket.socket:

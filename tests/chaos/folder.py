@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from shared.blobs_root import MARKER
+
 CLONE_NEWNS = 0x20000
 FAN_CLOEXEC_CONTENT = 0x1 | 0x4
 FAN_MARK_ADD, FAN_MARK_REMOVE, FAN_MARK_MOUNT = 0x1, 0x2, 0x10
@@ -86,7 +88,9 @@ class StorageFolder:
     def wrongly_stored(self) -> list[Path]:
         """Return files that were promised to somebody while the real folder was away."""
         return [
-            path for path in self.disk.glob("wrong-*/**/*") if path.is_file() and "probe" not in path.name
+            path
+            for path in self.disk.glob("wrong-*/**/*")
+            if path.is_file() and "probe" not in path.name and path.name != MARKER
         ]
 
     def _fill(self) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from shared.blobs_root import MARKER
 from tests.chaos.client import Violations
 from tests.chaos.receiver import Receiver
 from tests.chaos.traffic import Record
@@ -184,7 +185,7 @@ class Inside:
         keys = "SELECT storage_key FROM {} WHERE storage_key IS NOT NULL"
         rows = {row[0] for table in ("inputs", "manifests") for row in self._db.execute(keys.format(table))}  # type: ignore[call-overload]
         files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        files = {name for name in files if not name.startswith((".unfinished/probe", "probe-"))}
+        files = {name for name in files if not name.startswith((".unfinished/probe", "probe-", MARKER))}
         if files - rows:
             self.violations.add(f"orphan objects: {len(files - rows)}, {sorted(files - rows)[:3]}")
         if rows - files:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.blobs_local import UNFINISHED, LocalBlobs
+from shared.blobs_root import MARKER
 from shared.errors import BlobMissing, StorageFull, Unavailable
 
 KEY = "inputs/aa/file"
@@ -23,7 +24,8 @@ def root(tmp_path: Path) -> Path:
 
 def files(root: Path) -> list[str]:
     """List the files of the store."""
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    found = (path for path in root.rglob("*") if path.is_file() and path.name != MARKER)
+    return sorted(str(path.relative_to(root)) for path in found)
 
 
 def test_commit_flushes_the_file_before_and_the_folders_after_the_rename(
@@ -147,14 +149,14 @@ def test_a_thousand_sources_hold_no_descriptor(root: Path) -> None:
 
 def test_a_process_that_starts_meanwhile_makes_the_folder_only_if_it_may(root: Path) -> None:
     """One that has never seen the folder asks; where something was stored before, it is an outage to it as well."""
-    fresh = LocalBlobs(root, lambda: False)
+    fresh = LocalBlobs(root, lambda: [KEY])
 
     for call in (lambda: fresh.put(KEY, b"x"), fresh.probe, lambda: fresh.get(KEY)):
         with pytest.raises(Unavailable):
             call()
     assert not root.exists()
 
-    LocalBlobs(root, lambda: True).put(KEY, b"x")
+    LocalBlobs(root, list).put(KEY, b"x")
     assert fresh.get(KEY) == b"x"
 
 
@@ -183,3 +185,56 @@ def test_a_folder_that_is_away_is_an_outage_and_not_made_anew(root: Path) -> Non
     assert blobs.get(KEY) == b"x"
     with pytest.raises(BlobMissing):
         blobs.get("inputs/cc/new")
+
+
+@pytest.mark.parametrize("known", [[KEY], []], ids=["asked first", "seen before"])
+def test_a_mount_point_without_its_disk_is_an_outage(root: Path, known: list[str]) -> None:
+    """An empty folder in the place of the store is not the store: nothing is missing, removed or stored in it."""
+    blobs = LocalBlobs(root, lambda: known)
+    LocalBlobs(root).put(KEY, b"x")
+    if not known:
+        blobs.probe()
+    begun = LocalBlobs(root).open_writer("inputs/bb/begun")
+    disk = root.with_name("disk")
+    root.rename(disk)
+    root.mkdir()
+
+    calls = [
+        lambda: blobs.put("inputs/cc/new", b"y"),
+        lambda: blobs.get(KEY),
+        lambda: blobs.size(KEY),
+        lambda: blobs.source(KEY).read(0, 1),
+        lambda: blobs.delete([KEY]),
+        blobs.probe,
+        begun.commit,
+    ]
+    for call in calls:
+        with pytest.raises(Unavailable):
+            call()
+    assert list(root.iterdir()) == []
+
+    root.rmdir()
+    disk.rename(root)
+    assert blobs.get(KEY) == b"x"
+    with pytest.raises(BlobMissing):
+        blobs.get("inputs/cc/new")
+
+
+def test_a_store_without_a_marker_gets_it_where_an_object_is_found(root: Path) -> None:
+    """A store from before the marker is known by an object that the database knows; then that is not asked again."""
+    LocalBlobs(root).put(KEY, b"x")
+    (root / MARKER).unlink()
+    asked: list[int] = []
+
+    def known() -> list[str]:
+        asked.append(1)
+        return ["inputs/aa/lost", KEY]
+
+    blobs = LocalBlobs(root, known)
+    assert blobs.get(KEY) == b"x"
+    assert asked == []
+    with pytest.raises(BlobMissing):
+        blobs.get("inputs/aa/lost")
+    blobs.put("inputs/bb/new", b"y")
+    assert (root / MARKER).is_file()
+    assert asked == [1]

@@ -16,6 +16,7 @@ import redis
 import sqlalchemy as sa
 
 from inkqueue.local.redis import free_port
+from shared.blobs import open_blobs
 from shared.bundled import bundled
 from shared.contracts import WorkerInfo
 from shared.db import Database
@@ -28,6 +29,7 @@ from shared.keys.store import create_key
 from shared.settings import Settings
 from shared.status import Lane
 from tests.queue_driver import execute, submit
+from tests.uploads import submit_file
 
 
 def finding(settings: Settings, name: str) -> Finding:
@@ -118,6 +120,26 @@ def test_a_storage_that_takes_no_file(settings: Settings, tmp_path: Path) -> Non
     (tmp_path / "no-folder").write_text("")
     found = finding(but(settings, storage_url=f"file://{tmp_path}/no-folder"), "storage")
     assert_wrong(found, "no-folder does not take a file", "INKQUEUE_STORAGE_URL")
+
+
+def test_a_storage_folder_that_is_not_there_is_told_and_not_made(settings: Settings, tmp_path: Path) -> None:
+    """A mistyped address, or a disk that is not mounted: a check makes no folder in its place."""
+    found = finding(but(settings, storage_url=f"file://{tmp_path}/mistyped"), "storage")
+    assert_wrong(found, "there is no such folder", "INKQUEUE_STORAGE_URL")
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_an_empty_folder_in_the_place_of_the_storage_is_told(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    """Where the database knows an upload, a mount point without its disk does not pass for the storage."""
+    submit_file(database, open_blobs(settings), settings, "a.png", b"x")
+    assert finding(settings, "storage").ok
+    mount_point = tmp_path / "disk"
+    mount_point.mkdir()
+    found = finding(but(settings, storage_url=f"file://{mount_point}"), "storage")
+    assert_wrong(found, "no marker in its folder", "Mount its disk")
+    assert list(mount_point.iterdir()) == []
 
 
 def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shared.blobs import Blobs, open_blobs
 from shared.db import Database
 from shared.errors import Unavailable
-from shared.jobs.arrivals import nothing_stored
+from shared.jobs.arrivals import stored_keys
 from shared.settings import Settings
 from shared.status import Lane
 from tests.queue_driver import execute, row
@@ -84,25 +84,30 @@ def test_an_outage_is_not_counted_against_a_chunk(
     assert row(database, "SELECT status, succeeded FROM jobs WHERE id = :id", id=job_id) == ("succeeded", 3)
 
 
+@pytest.mark.parametrize("leaves_mount_point", [False, True])
 def test_a_worker_that_starts_without_its_storage_fails_no_item(
-    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings
+    drainer: Drainer, database: Database, blobs: Blobs, settings: Settings, leaves_mount_point: bool
 ) -> None:
     """A disk that is not mounted when a process starts is an outage: nothing is made in its place, nothing fails."""
     root = Path(settings.storage_url.removeprefix("file://"))
     away = root.with_name("away")
-    assert nothing_stored(database)
+    assert stored_keys(database) == []
     job_id = submit_file(database, blobs, settings, "a.zip", zip_of(sample_digits(3)))
-    assert not nothing_stored(database)
+    assert len(stored_keys(database)) == 1
     root.rename(away)
+    if leaves_mount_point:
+        root.mkdir()
 
-    started = open_blobs(settings, partial(nothing_stored, database))
+    started = open_blobs(settings, partial(stored_keys, database))
     with pytest.raises(Unavailable):
         started.probe()
     drainer.blobs = started
     drainer.drain(Lane.BULK)
-    assert not root.exists()
+    assert not root.exists() or list(root.iterdir()) == []
     assert row(database, "SELECT state, failures FROM chunks") == ("pending", 0)
 
+    if leaves_mount_point:
+        root.rmdir()
     away.rename(root)
     execute(database, "UPDATE chunks SET not_before = NULL")
     drainer.drain(Lane.BULK)
