@@ -38,9 +38,10 @@ class Root:
             Unavailable: it is away, or has no marker and is not seen to be the store.
             OSError: the disk does not answer, or has no room for the marker.
         """
-        if not self.is_marked():
+        if self.is_marked():
+            self._was_there = True
+        else:
             self._begin(make)
-        self._was_there = True
 
     def is_marked(self) -> bool:
         """Tell whether the marker is there; one look at the disk."""
@@ -72,6 +73,7 @@ class Root:
         with opened(self.path / MARKER, os.O_WRONLY | os.O_CREAT) as fd:
             os.fsync(fd)
         flush_folder(self.path)
+        self._was_there = True
 
 
 def make_folder(folder: Path) -> None:

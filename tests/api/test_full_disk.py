@@ -62,6 +62,12 @@ def files(settings: Settings) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.name != MARKER]
 
 
+def install(monkeypatch: pytest.MonkeyPatch, disk: FullDisk) -> None:
+    """Let the storage write to this disk."""
+    for module in ("blobs_local", "blobs_root"):
+        monkeypatch.setattr(f"shared.{module}.os", disk)
+
+
 def collect(settings: Settings, database: Database) -> None:
     """Do what the steward does with uploads that were given up; the waiting times are over."""
     execute(database, "UPDATE tombstones SET not_before = now() - interval '1 second'")
@@ -100,7 +106,7 @@ def test_whichever_step_finds_no_room_nothing_stays(
         step, refused = 0, 0
         while True:
             disk = FullDisk(step, error)
-            monkeypatch.setattr("shared.blobs_local.os", disk)
+            install(monkeypatch, disk)
             answer = send(api)
             if not disk.failed:
                 break
@@ -121,7 +127,7 @@ def test_single_pictures_are_refused_and_taken_again(
 ) -> None:
     """`predict` says 507 where the picture needs the disk, and goes on where it does not."""
     disk = FullDisk(0)
-    monkeypatch.setattr("shared.blobs_local.os", disk)
+    install(monkeypatch, disk)
     with serving(settings.model_copy(update={"predict_timeout_s": 0.2})) as api:
         problem(predicted(api), 507, "storage_full")
         assert nothing_left(settings, database)
@@ -134,11 +140,11 @@ def test_single_pictures_are_refused_and_taken_again(
 def test_a_full_disk_is_told_and_room_is_noticed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readiness and metrics say so; reading goes on; with room again the next upload is taken, nobody restarts."""
     disk = FullDisk(None)
-    monkeypatch.setattr("shared.blobs_local.os", disk)
+    install(monkeypatch, disk)
     with serving(settings) as api:
         job = raw(api).json()
         full = FullDisk(0)
-        monkeypatch.setattr("shared.blobs_local.os", full)
+        install(monkeypatch, full)
         for _ in range(3):
             problem(raw(api), 507, "storage_full")
         metrics = api.get("/metrics").text
@@ -155,7 +161,7 @@ def test_the_store_leaves_no_file_behind(
     """A writer that is given up has nothing unfinished lying around, wherever it stopped."""
     for step in range(20):
         disk = FullDisk(step)
-        monkeypatch.setattr("shared.blobs_local.os", disk)
+        install(monkeypatch, disk)
         with suppress(StorageFull):
             blobs.put(f"inputs/{step}/x", b"abc")
         disk.free()
