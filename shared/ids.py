@@ -11,6 +11,7 @@ from shared.errors import InvalidRequest, NotFound
 JOB_ID_PATTERN = "^job_[0-9a-f]{32}$"
 _HEX = re.compile(r"[0-9a-f]{32}")
 CURSOR_PATTERN = "^[A-Za-z0-9_-]{22}$"
+KEY_CURSOR_PATTERN = "^[vo][A-Za-z0-9_-]{22}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
 
 
@@ -70,6 +71,20 @@ def parse_cursor(text: str) -> UUID:
     if not _CURSOR.fullmatch(text):
         raise InvalidRequest(errors=[{"loc": "query.cursor", "msg": "is no cursor of this service"}])
     return UUID(bytes=base64.urlsafe_b64decode(text + "=="))
+
+
+def key_cursor_text(last_id: UUID, *, valid: bool) -> str:
+    """Return the cursor of the page that follows this key: it tells as well among which keys the page ended."""
+    return ("v" if valid else "o") + cursor_text(last_id)
+
+
+def parse_key_cursor(text: str) -> tuple[bool, UUID]:
+    """Read whether the page ended among valid keys, and with which.
+
+    Raises:
+        InvalidRequest: it was not given out by this service.
+    """
+    return text[:1] == "v", parse_cursor(text[1:] if text[:1] in ("v", "o") else "")
 
 
 def _parsed(text: str, prefix: str, thing: str) -> UUID:

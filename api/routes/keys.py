@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -16,15 +16,19 @@ from api.schemas import Schema
 from api.services import Parts
 from api.strict import StrictRoute
 from shared.errors import Forbidden
-from shared.ids import parse_key_id
+from shared.ids import KEY_CURSOR_PATTERN, key_cursor_text, parse_key_cursor, parse_key_id
 from shared.keys.rules import LONGEST_LIFE_S, LONGEST_NAME
-from shared.keys.store import create_key, list_keys, revoke_key
+from shared.keys.store import MOST_LISTED, create_key, list_keys, revoke_key
 from shared.keys.view import key_document
 
 router = APIRouter(tags=["keys"], route_class=StrictRoute)
 
 ScopeName = Literal["submit", "read", "review", "admin"]
 KeyId = Annotated[str, Path(description="`key_…`", examples=["key_0198f6c2a1b47c3e8d9f0a1b2c3d4e5f"])]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before.", json_schema_extra={"pattern": KEY_CURSOR_PATTERN}),
+]
 
 
 class Key(Schema):
@@ -52,6 +56,7 @@ class KeyList(Schema):
     """The keys of a tenant: valid ones first, then newest first."""
 
     items: list[Key]
+    next_cursor: str | None
 
 
 class KeyWanted(BaseModel):
@@ -70,10 +75,19 @@ class KeyWanted(BaseModel):
     )
 
 
-@router.get("/v1/keys", response_model=KeyList, summary="List keys", responses=problems(503))
-def index(parts: Parts, caller: Admin) -> Response:
-    """List the keys of the caller's tenant, valid ones first; a thousand, and no valid one is missing."""
-    return Json({"items": [key_document(key) for key in list_keys(parts.db, caller.tenant)]})
+@router.get("/v1/keys", response_model=KeyList, summary="List keys", responses=problems(422, 503))
+def index(
+    parts: Parts,
+    caller: Admin,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    cursor: Cursor = None,
+) -> Response:
+    """List the keys of the caller's tenant, valid ones first; without `limit` the first page has all of these."""
+    after = parse_key_cursor(cursor) if cursor is not None else None
+    keys = list_keys(parts.db, caller.tenant, limit=limit + 1, after=after)
+    page = keys[:limit]
+    following = key_cursor_text(page[-1].id, valid=page[-1].state == "active") if len(keys) > limit else None
+    return Json({"items": [key_document(key) for key in page], "next_cursor": following})
 
 
 @router.post(

@@ -15,7 +15,7 @@ from shared.keys.rules import checked_name, checked_scopes, checked_tenant
 from shared.keys.text import KeyText, new_key
 
 MOST_LISTED = 1000
-"""Keys of one tenant that a list shows, and that may be valid at once: so none that is valid is ever left out."""
+"""Keys of one tenant that a page shows, and that may be valid at once: so a whole first page has all that are valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,23 @@ def create_key(
     return db.run(work), key
 
 
-def list_keys(db: Database, tenant: str | None = None) -> list[KeyView]:
+def list_keys(
+    db: Database,
+    tenant: str | None = None,
+    *,
+    limit: int | None = None,
+    after: tuple[bool, UUID] | None = None,
+) -> list[KeyView]:
     """Return the keys of a tenant, of all tenants for None: valid ones first, then newest first.
 
-    Of a tenant's keys at most a thousand are returned, all that are valid among them.
+    Args:
+        limit: the most keys of one tenant; without one, a thousand, no valid one is left out.
+        after: whether the page before ended among valid keys, and with which key.
     """
+    among_valid, last = after or (True, None)
+    values = {"tenant": tenant, "limit": limit or MOST_LISTED, "among_valid": among_valid, "last": last}
     with db.statement() as connection:
-        rows = connection.execute(_LIST, {"tenant": tenant, "limit": MOST_LISTED})
-        return [KeyView(**row._mapping) for row in rows]
+        return [KeyView(**row._mapping) for row in connection.execute(_LIST, values)]
 
 
 def revoke_key(db: Database, tenant: str | None, key_id: UUID) -> KeyView:
@@ -154,7 +163,8 @@ _INSERT = sa.text(
 _LIST = sa.text(
     f"""SELECT {_VIEW} FROM (
         SELECT *, {_IS_VALID} AS valid, row_number() OVER (PARTITION BY tenant ORDER BY {_IS_VALID} DESC, id DESC) AS n
-        FROM api_keys WHERE CAST(:tenant AS text) IS NULL OR tenant = :tenant) k
+        FROM api_keys WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant) AND (CAST(:last AS uuid) IS NULL
+            OR (id < :last AND {_IS_VALID} = :among_valid) OR (:among_valid AND NOT {_IS_VALID}))) k
     WHERE n <= :limit ORDER BY valid DESC, id DESC"""
 )
 _REVOKE = sa.text(
