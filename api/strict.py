@@ -29,6 +29,8 @@ class Refused(HTTPException):
 class StrictRoute(APIRoute):
     """Checks the names of all query parameters; reads JSON bodies strictly. Who asks was settled by the gate."""
 
+    refuses_unknown = True
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         more["dependencies"] = [*(more.get("dependencies") or ()), Depends(_known)]
         super().__init__(path, endpoint, **more)
@@ -44,6 +46,12 @@ class StrictRoute(APIRoute):
             return await handle(request)
 
         return strictly
+
+
+class PageRoute(StrictRoute):
+    """Shows a page to people, whose links carry parameters of others (`utm_source`): it overlooks those."""
+
+    refuses_unknown = False
 
 
 class _JsonRequest(Request):
@@ -87,17 +95,19 @@ def _is_list(annotation: Any) -> bool:
 async def _known(request: Request) -> None:
     """Refuse query parameters that the endpoint does not have, and repeated ones that take one value.
 
+    Pages overlook those that they do not have.
+
     Raises:
         InvalidRequest: `errors` names them all.
     """
     if not request.scope["query_string"]:
         return
     check_text(request)
-    takes: dict[str, bool] = request.scope["route"].takes
+    route: StrictRoute = request.scope["route"]
+    takes = route.takes
     names = [name for name, _ in request.query_params.multi_items()]
-    wrong = [
-        _wrong(name, "is no parameter of this call") for name in dict.fromkeys(names) if name not in takes
-    ]
+    unknown = [name for name in dict.fromkeys(names) if name not in takes and route.refuses_unknown]
+    wrong = [_wrong(name, "is no parameter of this call") for name in unknown]
     wrong += [
         _wrong(name, "is given more than once")
         for name in dict.fromkeys(names)

@@ -16,10 +16,10 @@ from api.guide import available, guide
 from api.problems import TYPES
 from api.reference import Reference, reference
 from api.services import Parts
-from api.strict import StrictRoute
+from api.strict import PageRoute
 from shared.errors import NotFound
 
-router = APIRouter(include_in_schema=False, route_class=StrictRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 HERE = "http://127.0.0.1:8000"
 """The address that the documents use; a reader gets that of the service he is at."""
 

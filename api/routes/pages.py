@@ -20,13 +20,13 @@ from api.routes.submit import receive, stashing
 from api.samples import NAME, samples
 from api.services import Parts
 from api.stash import Stash
-from api.strict import StrictRoute
+from api.strict import PageRoute
 from api.submission import Circumstances
 from shared.documents import job_document, time_text
 from shared.ids import job_id_text, parse_job_id
 from shared.jobs.read import JobFilter, get_job, list_jobs
 
-router = APIRouter(include_in_schema=False, route_class=StrictRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 LATEST = 6
 

@@ -16,7 +16,7 @@ from api.page_jobs import threshold_of
 from api.render import item_document
 from api.services import Caller, Parts, Services
 from api.sheets import COLUMNS, ROWS
-from api.strict import StrictRoute
+from api.strict import PageRoute
 from shared.cells import SIDE
 from shared.documents import job_document
 from shared.errors import Gone
@@ -26,7 +26,7 @@ from shared.jobs.results import ItemFilter, ItemView, read_page
 from shared.keys.store import key_name
 from shared.status import ItemStatus
 
-router = APIRouter(include_in_schema=False, route_class=StrictRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PAGE = 100
 Show = Literal["accepted", "review", "failed", "skipped", "canceled", "expired"]

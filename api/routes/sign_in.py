@@ -17,12 +17,12 @@ from api.gate import LONGEST_NEXT, is_secure, session_of
 from api.origins import host_of, is_loopback
 from api.problems import wants_page
 from api.services import Parts, Services
-from api.strict import StrictRoute
+from api.strict import PageRoute
 from shared.errors import Forbidden, Unauthorized
 from shared.keys.sessions import begin_session, new_session_id
 from shared.keys.text import parse_key
 
-router = APIRouter(include_in_schema=False, route_class=StrictRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _NEXT = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?(?:\?[A-Za-z0-9_.~%&=+,:-]*)?", re.ASCII)
 """An address of ours, with what narrows it, and nothing that a browser could take for another site's."""

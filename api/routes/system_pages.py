@@ -13,14 +13,14 @@ from api.auth import Reader
 from api.routes.models import living_workers, model_document
 from api.services import Parts
 from api.snippets import KEY_LINE, snippets
-from api.strict import StrictRoute
+from api.strict import PageRoute
 from api.system import system_document
 from shared.documents import job_document
 from shared.errors import NotFound, UnknownModel
 from shared.ids import parse_job_id
 from shared.jobs.read import get_job
 
-router = APIRouter(include_in_schema=False, route_class=StrictRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/models")

@@ -63,7 +63,8 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
         (f"{JOB}/results?format=parquet", 422),
         (f"{JOB}/summary?x", 422),
         ("/healthz?x=1", 422),
-        ("/docs?x=1", 422),
+        ("/docs?%ff", 422),
+        ("/jobs?search=a&search=b", 422),
     ],
 )
 def test_what_cannot_be_answered_is_a_problem_document(common: httpx.Client, path: str, status: int) -> None:
@@ -207,7 +208,7 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/jobs/job_x", 404), ("/docs?x=1", 422)])
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/jobs/job_x", 404), ("/docs?%ff", 422)])
 def test_a_person_gets_a_page(common: httpx.Client, path: str, status: int) -> None:
     """A browser shows what is wrong; a program at the same address gets the document."""
     page = common.get(path, headers=BROWSER)
@@ -225,10 +226,17 @@ def test_the_api_has_no_pages(common: httpx.Client) -> None:
 
 def test_what_is_wrong_is_escaped(common: httpx.Client) -> None:
     """Nothing that a link carries becomes part of the page."""
-    page = common.get("/docs?<script>alert(1)</script>=1", headers=BROWSER)
+    page = common.get("/healthz?<script>alert(1)</script>=1", headers=BROWSER)
     assert page.status_code == 422
     assert "<script>" not in page.text
     assert "&lt;script&gt;" in page.text
+
+
+def test_pages_overlook_what_others_add_to_links(common: httpx.Client) -> None:
+    """A link to a page that a mail program has tagged still leads there; what a page knows is checked."""
+    for path in ("/", "/try", "/jobs", "/models", "/system", "/docs", "/docs/errors", "/sign-in"):
+        assert common.get(f"{path}?utm_source=mail&utm_source=x").status_code == 200, path
+    problem(common.get("/jobs?search=a&search=b&utm_source=mail"), 422, "invalid_request")
 
 
 def test_type_leads_to_the_explanation(common: httpx.Client) -> None:
