@@ -7,6 +7,8 @@ import re
 from enum import IntEnum
 from typing import Any
 
+import pytest
+
 from tests.api.files import PNG
 from tests.page.archives import zipped
 from tests.page.conftest import Site
@@ -36,6 +38,7 @@ def many(count: int, *more: str) -> list[str]:
     return [*(f"{n:04}.png" for n in range(count - len(more))), *more]
 
 
+@pytest.mark.timeout(180)
 def test_progress_is_live(visit: Visit, site: Site) -> None:
     """Counts come first, the title tells the share, and the end is told; nothing is loaded anew."""
     path = submit(site, many(200, "bad.png", "doubt1.png", "doubt2.png"), name="Ballots 17")
@@ -51,9 +54,9 @@ def test_progress_is_live(visit: Visit, site: Site) -> None:
     visit.check()
     visit.shot("job-running")
     site.fake.work()
-    expect(page.locator("#read")).to_have_text("200 of 200 read")
+    expect(page.locator("#read")).to_have_text("200 of 200 done")
     expect(page.locator("#job-status")).to_contain_text("Done, some failed")
-    expect(page.locator("#said")).to_contain_text("200 of 200 read")
+    expect(page.locator("#said")).to_contain_text("200 of 200 done")
     expect(page.locator("#errors")).to_contain_text("damaged or cut off")
     expect(page.locator("#digits")).to_contain_text("199")
     expect(page.locator("#confidence")).to_contain_text("197 of 199 readings are at least 95 % sure")

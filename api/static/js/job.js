@@ -8,7 +8,7 @@ import { confirm, showRefusal } from "./dialog.js";
 import { $, copy, el, may, pageData, replace, setText, toast } from "./dom.js";
 import { count, duration, localTime, plural } from "./format.js";
 import { Follow } from "./follow.js";
-import { Remaining, clock, elapsed, speed, spoken, tells, title } from "./job_words.js";
+import { Remaining, clock, doneWord, elapsed, speed, spoken, tells, title } from "./job_words.js";
 import { errorText, hasEnded, statusBadge } from "./words.js";
 
 const SAY_MS = 15_000;
@@ -30,7 +30,7 @@ function show(job) {
   const { counts } = job;
   const left = remaining.of(job);
   const ended = hasEnded(job.status);
-  replace($("#read"), el("strong", {}, count(counts.total - counts.pending)), ` of ${count(counts.total)} read`);
+  replace($("#read"), el("strong", {}, count(counts.total - counts.pending)), ` of ${count(counts.total)} ${doneWord(counts)}`);
   setText($("#rest"), left === null ? (ended ? "" : speed(job) ?? "") : `${speed(job) ?? ""} · about ${duration(left)} left`);
   fillBar($("#bar .stacked"), counts);
   for (const one of $("#legend").children) legend(one, counts[one.dataset.kind]);

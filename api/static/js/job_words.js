@@ -54,9 +54,12 @@ export function title(job, label) {
   return `${percent(job.progress)} – ${label}`;
 }
 
+/** "read", or "done" where some could not be. */
+export const doneWord = ({ failed, skipped, canceled, expired }) => (failed + skipped + canceled + expired ? "done" : "read");
+
 /** What screen readers hear from time to time. */
 export function spoken(job, left) {
   const done = job.counts.total - job.counts.pending;
   const word = words.status[job.status].word;
-  return `${word}: ${count(done)} of ${count(job.counts.total)} read${left === null ? "" : `, ${duration(left)} left`}.`;
+  return `${word}: ${count(done)} of ${count(job.counts.total)} ${doneWord(job.counts)}${left === null ? "" : `, ${duration(left)} left`}.`;
 }
