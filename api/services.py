@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import anyio
@@ -13,6 +13,7 @@ from api.backlog import Backlog
 from api.caller import Caller, SignedIn
 from api.health import Probes
 from api.intake import Intake
+from api.kept import Kept
 from api.keyring import Keyring
 from api.limits import RateLimits
 from api.origins import Origins
@@ -63,6 +64,7 @@ class Services:
     sheets: Sheets
     traffic: Traffic
     showing: Showing
+    kept: Kept = field(default_factory=Kept)
 
 
 async def get_services(request: Request) -> Services:

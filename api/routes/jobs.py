@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import anyio.to_thread
+import orjson
 import structlog
 from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
@@ -19,15 +20,15 @@ from api.openapi import problems
 from api.options import MOST_WAIT_S, Text
 from api.render import summary_document
 from api.schemas import Job, JobList, JobSummary
-from api.services import Parts
+from api.services import Parts, Services
 from api.strict import StrictRoute
 from shared.documents import job_document
 from shared.ids import CURSOR_PATTERN, cursor_text, job_id_text, parse_cursor, parse_job_id
-from shared.jobs.read import JobFilter, get_job, list_jobs
+from shared.jobs.read import JobFilter, JobView, get_job, list_jobs
 from shared.jobs.remove import delete_job
 from shared.jobs.retry import retry_job
 from shared.jobs.stop import finish_stop, request_stop
-from shared.jobs.summary import summarize
+from shared.jobs.summary import Summary, check_results, summarize
 from shared.logs import get_logger
 from shared.status import JobStatus, StopReason
 
@@ -191,4 +192,18 @@ def summary(job_id: JobId, parts: Parts, caller: Reader) -> Response:
     """Count by prediction, decision, reason and error; confidences; throughput."""
     key = parse_job_id(job_id)
     job = get_job(parts.db, caller.tenant, key)
-    return Json(summary_document(job, summarize(parts.db, key), parts.catalogue))
+    return Json(summary_document(job, _summary(parts, job), parts.catalogue))
+
+
+def _summary(parts: Services, job: JobView) -> Summary:
+    """Sum a job up; what an ended one comes to is kept for whoever asks next."""
+    name = ("summary", job.id, job.version)
+    kept = parts.kept.get(name) if job.terminal else None
+    if kept is not None:
+        check_results(parts.db, job.id)
+        known: Summary = orjson.loads(kept)
+        return known
+    found = summarize(parts.db, job.id)
+    if job.terminal:
+        parts.kept.put(name, orjson.dumps(found))
+    return found

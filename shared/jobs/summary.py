@@ -49,8 +49,7 @@ def summarize(db: Database, job_id: UUID) -> Summary:
         Gone: the results have expired.
     """
     with db.transaction() as connection:
-        if connection.execute(_GONE, {"id": job_id}).scalar_one_or_none():
-            raise Gone()
+        _refuse_gone(connection, job_id)
         rows = connection.execute(_GROUPS, {"id": job_id, "bins": BINS}).all()
         paces = connection.execute(_PACE, {"id": job_id, "steps": STEPS}).all()
     groups: dict[str, dict[str, int]] = {}
@@ -65,6 +64,21 @@ def summarize(db: Database, job_id: UUID) -> Summary:
         confidence=_histogram(groups.get("bin", {})),
         throughput=[Pace(at=row.at, seconds=row.seconds, items=row.items) for row in paces],
     )
+
+
+def check_results(db: Database, job_id: UUID) -> None:
+    """Check that a job's results are still there.
+
+    Raises:
+        Gone: they have expired.
+    """
+    with db.statement() as connection:
+        _refuse_gone(connection, job_id)
+
+
+def _refuse_gone(connection: sa.Connection, job_id: UUID) -> None:
+    if connection.execute(_GONE, {"id": job_id}).scalar_one_or_none():
+        raise Gone()
 
 
 def _ordered(counts: dict[str, int]) -> dict[str, int]:
@@ -84,14 +98,15 @@ _GONE = sa.text(
 )
 _GROUPS = sa.text(
     """WITH i AS MATERIALIZED (
-        SELECT status, prediction, decision, reasons, error_code, confidence FROM items WHERE job_id = :id)
-    SELECT 'status', status, count(*)::int FROM i GROUP BY status
-    UNION ALL SELECT 'prediction', prediction, count(*)::int FROM i WHERE prediction IS NOT NULL GROUP BY prediction
-    UNION ALL SELECT 'decision', decision, count(*)::int FROM i WHERE decision IS NOT NULL GROUP BY decision
-    UNION ALL SELECT 'reason', r, count(*)::int FROM i, unnest(i.reasons) AS r GROUP BY r
-    UNION ALL SELECT 'error', error_code, count(*)::int FROM i WHERE error_code IS NOT NULL GROUP BY error_code
-    UNION ALL SELECT 'bin', width_bucket(confidence, 0, 1, :bins)::text, count(*)::int FROM i
-        WHERE confidence IS NOT NULL GROUP BY 2"""
+        SELECT status, prediction, decision, reasons, error_code, width_bucket(confidence, 0, 1, :bins) AS bin,
+            count(*) AS n
+        FROM items WHERE job_id = :id GROUP BY 1, 2, 3, 4, 5, 6)
+    SELECT 'status', status, sum(n)::int FROM i GROUP BY status
+    UNION ALL SELECT 'prediction', prediction, sum(n)::int FROM i WHERE prediction IS NOT NULL GROUP BY prediction
+    UNION ALL SELECT 'decision', decision, sum(n)::int FROM i WHERE decision IS NOT NULL GROUP BY decision
+    UNION ALL SELECT 'reason', r, sum(n)::int FROM i, unnest(i.reasons) AS r GROUP BY r
+    UNION ALL SELECT 'error', error_code, sum(n)::int FROM i WHERE error_code IS NOT NULL GROUP BY error_code
+    UNION ALL SELECT 'bin', bin::text, sum(n)::int FROM i WHERE bin IS NOT NULL GROUP BY bin"""
 )
 _PACE = sa.text(
     """WITH j AS (
