@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from inkqueue.local.redis import free_port
 from shared.db import Database
 from shared.settings import Settings, get_settings
 from tests.services import Services, running_services
+
+# how long an example takes is the machine's affair: speed is measured in benchmarks/, never in a test
+hypothesis_settings.register_profile("inkqueue", deadline=None)
+hypothesis_settings.load_profile("inkqueue")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -43,6 +43,7 @@ class Visit:
         page.on("pageerror", lambda error: self._complaints.append(f"uncaught: {error}"))
         page.on("response", self._answered)
         page.set_default_timeout(15_000)
+        page.set_default_navigation_timeout(60_000)
         return page
 
     def open(self, path: str) -> Page:

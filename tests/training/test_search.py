@@ -76,6 +76,7 @@ here.search(Path(sys.argv[1]), plan, pool, {{"held_out": data}}, device="cpu", w
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_killed_study_goes_on_and_finds_what_an_unbroken_one_does(tmp_path: Path) -> None:
     """Killed within its second trial's last epoch, it tries that again from where it was, and nothing twice."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
