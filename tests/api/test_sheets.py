@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -48,30 +48,26 @@ def drainer(settings: Settings, models: Models, blobs: Blobs) -> Iterator[Draine
 @contextmanager
 def drawing(drainer: Drainer) -> Iterator[None]:
     """Let the worker draw whatever is asked for meanwhile."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.01):
-            drainer.drain(Lane.BULK)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with repeating(lambda: drainer.drain(Lane.BULK)):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @contextmanager
 def drawing_only(drainer: Drainer) -> Iterator[None]:
     """Let the worker draw and leave its chunks alone."""
-    over = threading.Event()
     drawer = Drawer(drainer.settings, drainer.db, drainer.blobs, drainer.models, drainer.hints.client)
+    with repeating(drawer.turn):
+        yield
+
+
+@contextmanager
+def repeating(turn: Callable[[], object]) -> Iterator[None]:
+    """Take one turn after the other in a thread."""
+    over = threading.Event()
 
     def work() -> None:
         while not over.wait(0.01):
-            drawer.turn()
+            turn()
 
     thread = threading.Thread(target=work)
     thread.start()

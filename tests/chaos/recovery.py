@@ -38,7 +38,8 @@ class Recovery:
         """Kill the process that reads, and the whole worker, in turns; each in the middle of a chunk."""
         for number in range(count):
             name = "worker_kill" if number % 2 else "worker_child_kill"
-            await asyncio.sleep(2.0)  # a dead one counts no longer
+            # readiness counts the one killed before until its heartbeat is missed; asked sooner, it would say yes
+            await asyncio.sleep(2.0)
             await self._until(self._ready)
             chunk = await self._busy()
             parent, child = (int(part) for part in chunk[4].rsplit(":", 2)[1:])

@@ -121,7 +121,7 @@ def test_every_process_is_restarted_under_load_and_no_caller_sees_an_error(up: U
         answer = client.post("/v1/jobs", content=small_zip(), headers={"Content-Type": "application/zip"})
         if answer.status_code == 202:
             jobs.append(answer.json()["id"])
-        time.sleep(1)
+        time.sleep(1)  # a caller's own pace: more would only measure the machine
         return answer
 
     def wait_long(client: httpx.Client) -> httpx.Response:
