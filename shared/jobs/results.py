@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -138,14 +139,19 @@ def _values(wanted: ItemFilter) -> dict[str, Any]:
         "statuses": list(wanted.statuses) or None,
         "decision": wanted.decision,
         "reviewed": wanted.reviewed,
-        "min_confidence": wanted.min_confidence,
-        "max_confidence": wanted.max_confidence,
+        "min_confidence": _single(wanted.min_confidence),
+        "max_confidence": _single(wanted.max_confidence),
         "prediction": wanted.prediction,
         "not_reviewed_by": wanted.not_reviewed_by,
         "disagreed": wanted.disagreed,
         "seqs": None if wanted.seqs is None else list(wanted.seqs),
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _single(value: float | None) -> float | None:
+    """Round as a column of type `real` does; PostgreSQL refuses what is too small for it, here that is 0."""
+    return None if value is None else struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def _page_statement(wanted: ItemFilter) -> sa.TextClause:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import redis
 
 from benchmarks.contract import ENVIRONMENT, hold
 from shared.blobs import open_blobs
+from shared.cells import EMPTY, Cells, drawn, next_wanted
 from shared.contracts import Claim, WorkerInfo
 from shared.db import Database
 from shared.jobs.registry import beat
@@ -25,7 +27,7 @@ CASES = 1500
 
 
 class DrawingWorker(FakeWorker):
-    """Draws the pictures of what it has read, too; the service would wait for them."""
+    """Draws the pictures of what it has read and of what sheets ask for; the service would wait for them."""
 
     def finish(self, claims: list[Claim]) -> None:
         """Write pictures, then results."""
@@ -35,12 +37,21 @@ class DrawingWorker(FakeWorker):
                     self._blobs.put(view_key(claim.job_id, seq, view), PNG)
         super().finish(claims)
 
+    def draw(self, client: redis.Redis) -> None:
+        """Draw what sheets wait for: nothing to be seen, as of items that failed."""
+        while unit := next_wanted(client):
+            cells = Cells.unseen(len(unit.seqs))
+            cells.states[:] = EMPTY
+            self._blobs.put(unit.key, cells.packed())
+            drawn(client, unit)
+
 
 @contextmanager
 def working(settings: Settings) -> Iterator[None]:
     """Let a worker of each lane live, and have what waits worked off."""
     db = Database(settings.sqlalchemy_url, "tool", pool_size=2)
     worker = DrawingWorker(db, open_blobs(settings))
+    client = redis.Redis.from_url(settings.redis_url)
     stop = threading.Event()
 
     def work() -> None:
@@ -48,6 +59,7 @@ def working(settings: Settings) -> Iterator[None]:
             for lane in ("bulk", "interactive"):
                 beat(db, living(lane))
             worker.work()
+            worker.draw(client)
 
     thread = threading.Thread(target=work, name="worker")
     thread.start()
@@ -57,6 +69,7 @@ def working(settings: Settings) -> Iterator[None]:
         stop.set()
         thread.join(30)
         db.close()
+        client.close()
 
 
 def living(lane: str) -> WorkerInfo:

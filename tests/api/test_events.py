@@ -164,7 +164,7 @@ def test_a_hint_makes_events_quick(
     last = next(stream)
 
     assert last.name == "job.completed"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_a_defect_in_a_hint_does_not_end_the_listening(

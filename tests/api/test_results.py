@@ -316,3 +316,16 @@ def test_confidence_is_narrowed_from_both_sides(api: httpx.Client, worker: FakeW
     sure = api.get(url, params={"min_confidence": 0.6}).json()["items"]
     between = api.get(url, params={"min_confidence": 0.5, "max_confidence": 0.6}).json()["items"]
     assert ([item["seq"] for item in sure], [item["seq"] for item in between]) == ([0], [1])
+
+
+@pytest.mark.parametrize("least", ["1e-320", "1.5e-235", "1e-42"])
+def test_a_confidence_too_small_for_its_column_is_nought(
+    api: httpx.Client, worker: FakeWorker, least: str
+) -> None:
+    """PostgreSQL refuses such a number as `real`; people get what lies above it all the same."""
+    job = submitted(api, "a.png", "b.png")
+    worker.work()
+    url = f"/v1/jobs/{job['id']}/results"
+    above = api.get(url, params={"min_confidence": least}).json()["items"]
+    below = api.get(url, params={"max_confidence": least}).json()["items"]
+    assert ([item["seq"] for item in above], below) == ([0, 1], [])

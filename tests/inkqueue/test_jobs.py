@@ -68,7 +68,7 @@ def test_waiting_ends_in_time(client: Client, service: FakeService, streams: boo
     with pytest.raises(WaitTimeout, match=r"did not end within 0\.5 s"):
         job.wait(timeout=0.5)
 
-    assert 0.5 <= time.monotonic() - began < 1.5
+    assert 0.5 <= time.monotonic() - began < 10
 
 
 def test_waiting_for_a_deleted_job_ends(client: Client, service: FakeService) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -33,7 +33,7 @@ from shared.jobs.stop import finish_stop, request_stop
 from shared.jobs.submit import submit_job
 from shared.manifest import ManifestBuilder
 from shared.settings import Settings
-from shared.status import TERMINAL, TRANSITIONS, ItemStatus, JobStatus, StopReason
+from shared.status import TERMINAL, TRANSITIONS, ItemStatus, JobStatus, Lane, StopReason
 from tests.queue_driver import execute, finished, new_job, take
 
 TTL = 3600.0
@@ -60,6 +60,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.held: list[Claim] = []
         self.ghosts: list[Claim] = []
         self.keys: dict[str, UUID] = {}
+        self.name = uuid4()
 
     # --- users
 
@@ -72,7 +73,7 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(key=st.sampled_from("ab"), size=st.integers(1, 3))
     def submit_with_a_key(self, key: str, size: int) -> None:
         """The same key with the same content is the same job, as long as that is there."""
-        name = f"{id(self)}-{key}"
+        name = f"{self.name}-{key}"
         if name in self.keys and self.keys[name] not in self.jobs:
             return
         known = name in self.keys
@@ -114,10 +115,10 @@ class LifeCycle(RuleBasedStateMachine):
 
     # --- workers
 
-    @rule(worker=st.sampled_from(["host:1:1", "host:1:2", "other:1:1"]))
-    def claim(self, worker: str) -> None:
-        """Take the next chunk; nobody else holds it."""
-        for one in take(self.database, worker=worker):
+    @rule(lane=st.sampled_from(Lane), worker=st.sampled_from(["host:1:1", "host:1:2", "other:1:1"]))
+    def claim(self, lane: Lane, worker: str) -> None:
+        """Take the next chunk of a lane; nobody else holds it. A retry of a single item is interactive."""
+        for one in take(self.database, lane, worker=worker):
             assert one.id not in {held.id for held in self.held if self._is_leased(held)}
             self.held.append(one)
 
@@ -245,7 +246,7 @@ class LifeCycle(RuleBasedStateMachine):
         for job in self.jobs:
             finish_stop(self.database, self.blobs, job, results_ttl_s=TTL, budget_items=1 << 20)
         execute(self.database, "UPDATE chunks SET not_before = NULL WHERE not_before IS NOT NULL")
-        while taken := take(self.database):
+        while taken := [one for lane in Lane for one in take(self.database, lane)]:
             commit_finished(self.database, [finished(one) for one in taken], results_ttl_s=TTL)
         self.the_laws_hold()
         assert self._open() == []
@@ -333,6 +334,7 @@ def test_no_order_of_events_loses_or_doubles_an_item(
             max_examples=15,
             stateful_step_count=40,
             deadline=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

@@ -133,10 +133,9 @@ def _as_json(measured: Evaluation, seed: int, limit: int | None) -> str:
 
 
 def _write(package: ModelPackage, measured: Evaluation) -> None:
-    """Replace the figures on the card that were measured anew."""
+    """Replace the figures on the card that were measured anew; each keeps its place."""
     card = load_package(package.path).card
     figures = tell.metrics(measured.figures, BARS)
-    fresh = {(figure["name"], figure["data"]) for figure in figures}
-    kept = [figure for figure in card["metrics"] if (figure["name"], figure["data"]) not in fresh]
-    card["metrics"] = kept + figures
+    all_of_them = {(figure["name"], figure["data"]): figure for figure in [*card["metrics"], *figures]}
+    card["metrics"] = list(all_of_them.values())
     write_card(card, package.path)
