@@ -48,11 +48,15 @@ def list_jobs(
     ctx: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     name: Annotated[str | None, typer.Option(help="Only jobs of this name.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Only jobs with this in their name, in capitals or not.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a job.")] = False,
 ) -> None:
     """List jobs, newest first."""
-    filters = {key: value for key, value in {"status": status, "name": name}.items() if value is not None}
+    given = {"status": status, "name": name, "search": search}
+    filters = {key: value for key, value in given.items() if value is not None}
     with session_of(ctx).client() as client:
         states = [job.state for job in client.jobs(limit, **filters)]
     if as_json:

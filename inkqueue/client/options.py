@@ -62,10 +62,14 @@ class ReviewFilters(TypedDict, total=False):
 
 
 class JobFilters(TypedDict, total=False):
-    """Which jobs are wanted; `kind="predict"` lists single images sent to `predict`."""
+    """Which jobs are wanted; `name` is the whole name, `search` a part of it, in capitals or not.
+
+    `kind="predict"` lists single images sent to `predict`.
+    """
 
     status: str
     name: str
+    search: str
     created_after: datetime | str
     created_before: datetime | str
     kind: str

@@ -156,6 +156,8 @@ class Handler(BaseHTTPRequestHandler):
     def _list(self) -> None:
         jobs, query = list(reversed(self.service.jobs.values())), self.request_seen.query
         jobs = [job for job in jobs if job.status == query.get("status", job.status)]
+        part = query.get("search", "").lower()
+        jobs = [job for job in jobs if part in str(job.document()["name"] or "").lower()]
         start, limit = int(query.get("cursor", 0)), min(int(query.get("limit", 50)), self.service.page_size)
         following = str(start + limit) if start + limit < len(jobs) else None
         page = [job.document() for job in jobs[start : start + limit]]

@@ -196,6 +196,14 @@ def test_status_list_and_models_are_tables_for_pipes(cli: Cli, job_id: str) -> N
     assert cli("models").stdout.splitlines()[1].startswith("digits\t1.0.0\t0 1 2")
 
 
+def test_jobs_are_found_by_a_part_of_their_name(cli: Cli, scans: Path) -> None:
+    """`--search` narrows the list as the page does."""
+    wanted = cli("submit", scans, "--name", "Ballots 17").stdout.strip()
+    cli("submit", scans, "--name", "Invoices")
+    found = cli("list", "--search", "ballot", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in found] == [wanted]
+
+
 def test_jobs_are_canceled_retried_and_deleted(
     cli: Cli, service: FakeService, scans: Path, job_id: str
 ) -> None:

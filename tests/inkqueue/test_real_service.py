@@ -77,6 +77,8 @@ def test_a_zip_goes_the_whole_way(real: Client, scans: Path) -> None:
     again = job.retry().wait(timeout=30)
     assert (again.state.parent_id, again.state.attempt) == (job.id, 2)
     assert [found.id for found in real.jobs(name="Ballots 17")][-1:] == [job.id]
+    assert [found.id for found in real.jobs(search="BALLOTS")][-1:] == [job.id]
+    assert list(real.jobs(search="Ballots 18")) == []
     job.delete()
     with pytest.raises(NotFound):
         job.refresh()
