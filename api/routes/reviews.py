@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
@@ -21,6 +21,7 @@ from api.routes.jobs import JobId
 from api.schemas import Item
 from api.services import Caller, Parts, Services
 from api.strict import StrictRoute
+from shared.errors import InvalidRequest, NotFound
 from shared.ids import job_id_text, parse_job_id
 from shared.jobs.results import read_item, read_items
 from shared.reviews.give import MOST_ITEMS, MOST_NAME, By, Review, give_reviews, reviewer_name, take_back
@@ -98,7 +99,8 @@ def put(job_id: JobId, seq: Seq, reviewer: Name, given: Given, parts: Parts, cal
 def delete(job_id: JobId, seq: Seq, reviewer: Name, parts: Parts, caller: Reviewer) -> Response:
     """Undo a reviewer's review of an item; answers with the item as it is then."""
     key = parse_job_id(job_id)
-    take_back(parts.db, key, _by(caller, reviewer, "path.reviewer"), seq)
+    if not take_back(parts.db, key, _by(caller, reviewer, "path.reviewer"), [seq]):
+        raise NotFound("There is no review of this item by this reviewer.")
     parts.tickets.hint(key)
     return Json(item_document(read_item(parts.db, caller.tenant, key, seq)))
 
@@ -118,6 +120,37 @@ def post(job_id: JobId, given: Many, parts: Parts, caller: Reviewer) -> Response
     return Json({"items": _documents(parts, caller, key, [one.seq for one in reviews])})
 
 
+@router.delete(
+    "/v1/jobs/{job_id}/reviews",
+    response_model=ReviewedItems,
+    summary="Take many reviews back",
+    responses=problems(404, 410, 503),
+)
+def delete_many(
+    job_id: JobId,
+    parts: Parts,
+    caller: Reviewer,
+    reviewer: Annotated[Label, Query(json_schema_extra={"pattern": NAME_PATTERN}, examples=["anna"])],
+    seqs: Annotated[
+        str,
+        Query(
+            description="Numbers of items, separated by commas.",
+            examples=["3,17,4"],
+            max_length=6000,
+            pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,499}$",
+        ),
+    ],
+) -> Response:
+    """Undo a reviewer's reviews of up to 500 items, all or none; the items come back in the order given.
+
+    Repeating it is harmless: an item without such a review stays as it is.
+    """
+    key, by, wanted = parse_job_id(job_id), _by(caller, reviewer, "query.reviewer"), _numbers(seqs)
+    if take_back(parts.db, key, by, wanted):
+        parts.tickets.hint(key)
+    return Json({"items": _documents(parts, caller, key, wanted)})
+
+
 @router.get(
     "/v1/jobs/{job_id}/reviews",
     response_model=ReviewSummary,
@@ -135,6 +168,21 @@ def _by(caller: Caller, reviewer: str, loc: str) -> By:
     """Say who reviews; where nobody has keys, nobody stands above the others."""
     name = reviewer_name(reviewer, loc)
     return By(caller.tenant, name, caller.key_id, is_admin=not caller.open and caller.may("admin"))
+
+
+def _numbers(text: str) -> list[int]:
+    """Read a list of items.
+
+    Raises:
+        InvalidRequest: one stands there twice.
+        NotFound: no item has so great a number.
+    """
+    wanted = [int(one) for one in text.split(",")]
+    if len(set(wanted)) != len(wanted):
+        raise InvalidRequest(errors=[{"loc": "query.seqs", "msg": "holds a number more than once"}])
+    if max(wanted) >= 2**31:
+        raise NotFound(f"There is no finished item with the number {max(wanted)}.")
+    return wanted
 
 
 def _review(seq: int, given: Given) -> Review:

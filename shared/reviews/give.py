@@ -106,28 +106,33 @@ def give_reviews(
     return db.run(work)
 
 
-def take_back(db: Database, job_id: UUID, by: By, seq: int) -> None:
-    """Remove a reviewer's review; an admin may remove anybody's.
+def take_back(db: Database, job_id: UUID, by: By, seqs: Sequence[int]) -> int:
+    """Remove one reviewer's reviews of these items, all or none; an admin may remove anybody's.
+
+    Returns:
+        How many there were; taking back again what is gone changes nothing.
 
     Raises:
-        NotFound: no such job, item or review.
+        NotFound: no such job, or an item has not been worked on yet.
         Gone: the results have expired.
-        Forbidden: it was given with another key that is valid still.
+        Forbidden: one was given with another key that is valid still.
     """
 
-    def work(connection: sa.Connection) -> None:
+    def work(connection: sa.Connection) -> int:
         _head(connection, by.tenant, job_id)
-        items = _lock_items(connection, job_id, [seq])
-        before = _before(connection, job_id, [seq]).get(seq, {})
-        found = before.get(by.reviewer)
-        if found is None:
-            raise NotFound("There is no review of this item by this reviewer.")
+        items = _lock_items(connection, job_id, seqs)
+        before = _before(connection, job_id, seqs)
+        found = {seq: given[by.reviewer] for seq, given in before.items() if by.reviewer in given}
+        if not found:
+            return 0
         if not by.is_admin:
-            _check_owner(found, by)
-        connection.execute(_REMOVE, {"id": job_id, "seq": seq, "reviewer": by.reviewer})
-        _count(connection, by.tenant, job_id, items, [seq] if len(before) == 1 else [], -1)
+            for row in found.values():
+                _check_owner(row, by)
+        connection.execute(_REMOVE, {"id": job_id, "seqs": list(found), "reviewer": by.reviewer})
+        _count(connection, by.tenant, job_id, items, [seq for seq in found if len(before[seq]) == 1], -1)
+        return len(found)
 
-    db.run(work)
+    return db.run(work)
 
 
 Row = sa.Row[tuple[Any, ...]]
@@ -278,8 +283,8 @@ _WRITE = sa.text(
     _SEQS, array_of("values", sa.Text()), array_of("reasons", sa.Text()), sa.bindparam("key", type_=pg.UUID())
 )
 _REMOVE = sa.text(
-    "DELETE FROM reviews WHERE job_id = :id AND seq = :seq AND field = '' AND reviewer = :reviewer"
-)
+    "DELETE FROM reviews WHERE job_id = :id AND seq = ANY (:seqs) AND field = '' AND reviewer = :reviewer"
+).bindparams(_SEQS)
 _COUNT = sa.text(
     f"""UPDATE jobs SET reviewed = reviewed + :reviewed, review_done = review_done + :done
     WHERE id = :id AND tenant = :tenant AND {_LIVING}"""

@@ -20,6 +20,8 @@ def test_a_key_does_not_speak_for_another(settings: Settings, database: Database
         review(api, job, 0, "anna", "1")
         problem(review(api, job, 0, "anna", "2", headers=ben), 403, "forbidden")
         problem(api.delete(f"{job}/items/0/reviews/anna", headers=ben), 403, "forbidden")
+        taken = {"reviewer": "anna", "seqs": "0"}
+        problem(api.delete(f"{job}/reviews", params=taken, headers=ben), 403, "forbidden")
         problem(review(api, job, 0, "anna", "2", headers=boss), 403, "forbidden")
         review(api, job, 0, "ben", "2", headers=ben)
         shown = item(review(api, job, 0, "boss", "9", headers=boss))
@@ -36,4 +38,5 @@ def test_a_review_needs_its_scope(settings: Settings, database: Database, worker
         problem(api.delete(f"{job}/items/0/reviews/anna"), 403, "forbidden")
         body = {"reviewer": "anna", "items": [{"seq": 0, "value": "1"}]}
         problem(api.post(f"{job}/reviews", json=body), 403, "forbidden")
+        problem(api.delete(f"{job}/reviews", params={"reviewer": "anna", "seqs": "0"}), 403, "forbidden")
         assert api.get(f"{job}/reviews").status_code == 200

@@ -159,6 +159,42 @@ def test_many_are_reviewed_at_once(api: httpx.Client, worker: FakeWorker) -> Non
     assert api.get(job).json()["counts"]["reviewed"] == 3
 
 
+def test_many_are_taken_back_at_once(api: httpx.Client, worker: FakeWorker) -> None:
+    """One call undoes a wall; others' words stay, and a repeat of the call is harmless."""
+    job = job_of(api, worker, "doubt0.png", "doubt1.png", "doubt2.png", "a.png")
+    items = [{"seq": n, "value": "1"} for n in range(3)]
+    api.post(f"{job}/reviews", json={"reviewer": "anna", "items": items})
+    review(api, job, 1, "ben", "2")
+    for _ in range(2):
+        answer = api.delete(f"{job}/reviews", params={"reviewer": "anna", "seqs": "2,1,0,3"})
+        assert [(i["seq"], i["final_value"]) for i in answer.json()["items"]] == [
+            (2, "7"), (1, "2"), (0, "7"), (3, "7"),
+        ]  # fmt: skip
+        assert api.get(job).json()["counts"]["reviewed"] == 1
+    assert api.get(f"{job}/reviews").json()["done"] == 1
+
+
+@pytest.mark.parametrize(
+    ("seqs", "status", "code"),
+    [
+        ("0,1,9", 404, "not_found"),
+        ("0,4294967296", 404, "not_found"),
+        ("0,0", 422, "invalid_request"),
+        ("0,", 422, "invalid_request"),
+        ("-1", 422, "invalid_request"),
+        (",".join(map(str, range(501))), 422, "invalid_request"),
+    ],
+)
+def test_all_or_none_is_taken_back(
+    api: httpx.Client, worker: FakeWorker, seqs: str, status: int, code: str
+) -> None:
+    """A list with something wrong in it takes nothing back."""
+    job = job_of(api, worker, "a.png", "b.png")
+    review(api, job, 0, "anna", "1")
+    problem(api.delete(f"{job}/reviews", params={"reviewer": "anna", "seqs": seqs}), status, code)
+    assert api.get(job).json()["counts"]["reviewed"] == 1
+
+
 @pytest.mark.parametrize(
     ("last", "status", "code"),
     [

@@ -53,6 +53,7 @@ ROUTES = {
     ("DELETE", "/v1/jobs/{job_id}/items/{seq}/reviews/{reviewer}"): FOREIGN,
     ("POST", "/v1/jobs/{job_id}/reviews"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/reviews"): FOREIGN,
+    ("DELETE", "/v1/jobs/{job_id}/reviews"): FOREIGN,
     ("GET", "/v1/jobs/{job_id}/grid"): FOREIGN,
     ("GET", "/v1/reviews/export"): OWN,
     ("GET", "/v1/jobs/{job_id}/sheets/{n}"): FOREIGN,
@@ -132,6 +133,8 @@ class World:
             body = {"params": {"seqs": "0"}}
         elif method == "PUT" and path.endswith("/reviews/{reviewer}"):
             body = {"json": {"value": "7"}}
+        elif method == "DELETE" and path.endswith("/reviews"):
+            body = {"params": {"seqs": "0", "reviewer": "b"}}
         elif method == "POST" and path.endswith("/reviews"):
             body = {"json": {"reviewer": "b", "items": [{"seq": 0, "value": "7"}]}}
         elif method == "POST" and path == "/v1/webhooks/test":
