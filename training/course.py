@@ -20,8 +20,8 @@ COURSE = "course.json"
 WORN, JUNK_EACH = 0.8, 0.35
 JUNK_SHARE = JUNK_EACH / (1 + WORN + JUNK_EACH)
 """Share of junk among what is shown."""
-WIDE, FINE = (24, 48, 48, 96, 96, 160), (1, 2, 1, 2, 1, 2)
-"""Widths and strides of a teacher: it need not be quick, so it looks at the picture whole before it halves it."""
+WIDE = (24, 48, 48, 96, 96, 160)
+"""Widths of a teacher, which need not be quick."""
 FIRST_TEACHER = 101
 """Seed of the first teacher, far from those of students."""
 
@@ -46,7 +46,7 @@ class Course:
     """
 
     student: Recipe = field(default_factory=lambda: Recipe(epochs=24))
-    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE, strides=FINE))
+    teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
     teachers: int = 3
     passes: int = 8
     finetune: Finetune = field(default_factory=Finetune)

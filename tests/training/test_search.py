@@ -34,7 +34,7 @@ from training.study import HEADINGS, table, write_study
 from training.train import Part, Pool, Recipe
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(120)]
-BASE = Recipe(epochs=3, batch=10, bf16=False, widths=(4, 4, 4, 4, 4))
+BASE = Recipe(epochs=3, batch=10, bf16=False, widths=(4, 4, 4, 4, 4, 4))
 
 
 def sample() -> Set:
@@ -123,7 +123,7 @@ def test_no_network_over_the_budget_is_trained(tmp_path: Path) -> None:
     for trial in tried(look(tmp_path / "a", plan)):
         assert trial.user_attrs["parameters"] <= 700
         assert trial.user_attrs["products"] <= 30_000
-        assert trial.user_attrs["widths"] != [trial.params[f"width{index}"] for index in range(5)]
+        assert trial.user_attrs["widths"] != [trial.params[f"width{index}"] for index in range(6)]
     with pytest.raises(ValueError, match="no network has 10 parameters"):
         look(tmp_path / "b", Plan(1, BASE, parameters=10))
 
@@ -199,7 +199,7 @@ def test_a_device_that_is_not_there_is_refused_at_once(tmp_path: Path, device: s
 
 def test_a_recipe_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Recipe and augmentation survive the file; a part of one means the rest as usual."""
-    way = Way(Recipe(epochs=7, widths=(8, 8, 8, 8, 8)), Augmentation().scaled(0.7))
+    way = Way(Recipe(epochs=7, widths=(8, 8, 8, 8, 8, 8)), Augmentation().scaled(0.7))
     write_way(way, tmp_path / "way.json")
     assert read_way(tmp_path / "way.json") == way
     (tmp_path / "part.json").write_text(json.dumps({"recipe": {"dropout": 0.1}}))

@@ -176,7 +176,7 @@ def test_a_student_follows_its_teachers_as_far_as_its_recipe_says(
     chances = np.eye(11, dtype=np.float16)[9 - digits.labels]
     pool = Pool.of(Part(digits))._replace(chances=chances)
     recipe = replace(
-        RECIPE, epochs=14, batch=20, average=0.8, dropout=0.0, widths=(8, 8, 16, 16, 16), teaching=teaching
+        RECIPE, epochs=14, batch=20, average=0.8, dropout=0.0, widths=(8, 8, 8, 16, 16, 16), teaching=teaching
     )
     answers = infer(train(start(tmp_path, recipe, pool), pool, {}), digits.images).argmax(1)
     wanted = 9 - digits.labels if follows == "teachers" else digits.labels

@@ -20,10 +20,10 @@ from training.course import Course, Finetune
 from training.data import Set, split
 from training.train import Recipe, to_tensor
 
-RECIPE = Recipe(epochs=2, batch=32, bf16=False, widths=(4, 4, 8, 8, 8))
+RECIPE = Recipe(epochs=2, batch=32, bf16=False, widths=(4, 4, 4, 8, 8, 8))
 COURSE = Course(
     student=RECIPE,
-    teacher=Recipe(epochs=1, batch=32, bf16=False, widths=(4, 4, 8, 8, 8)),
+    teacher=Recipe(epochs=1, batch=32, bf16=False, widths=(4, 4, 4, 8, 8, 8)),
     teachers=2,
     passes=2,
     finetune=Finetune(epochs=1, passes=1),
