@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +52,21 @@ def _share(room: Room, tasks: Sequence[tuple[str, int]], jobs: int, watch: Watch
     if len(tasks) < 2:
         return
     threads = max(torch.get_num_threads() // jobs, 1)
-    with multiprocessing.get_context("spawn").Pool(
-        min(jobs, len(tasks)), torch.set_num_threads, (threads,)
-    ) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _begin, (threads,)) as pool:
         pool.starmap(_work, [(room, kind, seed, watch) for kind, seed in tasks], chunksize=1)
+
+
+def _begin(threads: int) -> None:
+    """Take so many threads, and end with the parent, however that ends: nobody would want the work."""
+    torch.set_num_threads(threads)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """Wait for a process to end, then end this one at once."""
+    parent.join()
+    os._exit(1)
 
 
 def _work(room: Room, kind: str, seed: int, watch: WatchMaker) -> None:
