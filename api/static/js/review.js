@@ -66,6 +66,22 @@ class Desk {
     if (this.mode === null || (this.mode === "end" && queue.left > this.skipped())) this.next();
   }
 
+  /** Another window of this reviewer has decided: it is not asked here again. */
+  heard(line) {
+    const told = new Set();
+    for (const { what, items } of line) {
+      for (const { seq, value, reason = null } of items) {
+        const entry = this.queue?.bySeq.get(seq);
+        if (entry) told.add(Object.assign(entry, { said: what === "give" ? { value, reason } : null }));
+      }
+    }
+    if (!told.size) return;
+    const shown = this.mode === "wall" ? this.wall.entries : this.mode === "single" ? [this.single.entry] : [];
+    const corrects = this.mode === "wall" && this.wall.marks.size; // what was typed is not taken away
+    if (!corrects && shown.some((entry) => told.has(entry))) this.next();
+    this.tellDone();
+  }
+
   /** Show what comes next: a wall, an item, or that all is done. */
   next() {
     const walls = this.single.all ? [] : this.queue.walls();
@@ -265,6 +281,7 @@ async function start() {
   $("#desk").hidden = false;
   setText($("#reviewer-name"), reviewer);
   const desk = new Desk(reviewer);
+  await desk.saves.open((line) => desk.heard(line));
   const keys = listenToKeys(about.labels, (name) => desk.act(name));
   listenToTools(desk, keys);
   await desk.begin(/^\d{1,10}$/.test(given.get("item") ?? "") ? Number(given.get("item")) : null);

@@ -1,22 +1,32 @@
 // What was decided and is not saved yet: sent one after the other in the background, kept over a lost connection.
 
 import { Refusal, call } from "../api.js";
+import { LineStore } from "./line_store.js";
 
 const FIRST_WAIT_S = 1;
 const LONGEST_WAIT_S = 15;
+const ADOPT_MS = 10_000;
 
 export class Saves {
   /**
-   * changed({unsaved, problem, offline}): told at every change. What waits is kept in this browser under job and
-   * reviewer, so that closing the page by mistake loses nothing.
+   * changed({unsaved, problem, saved}): told at every change. What waits is kept in this browser under job, reviewer and
+   * window, so that closing the page by mistake loses nothing.
    */
   constructor(job, reviewer, changed) {
-    Object.assign(this, { job, reviewer, changed, saved: 0, problem: null });
-    this.key = `unsaved ${job} ${reviewer}`;
-    this.line = this.#kept();
+    Object.assign(this, { job, reviewer, changed, saved: 0, problem: null, line: [], givenAt: new Map() });
+    this.store = new LineStore(job, reviewer);
     this.wait = FIRST_WAIT_S;
     addEventListener("online", () => this.again());
     addEventListener("beforeunload", (event) => this.unsaved && event.preventDefault());
+  }
+
+  /** Take up what waits here from before, also of windows that are gone; heard(line): told what others decide. */
+  async open(heard) {
+    this.line = await this.store.open();
+    this.store.listen(heard);
+    const adopt = () => this.store.adopt((line) => this.#takeOver(line, heard));
+    await adopt();
+    setInterval(adopt, ADOPT_MS);
     this.#run();
   }
 
@@ -41,7 +51,7 @@ export class Saves {
 
   /** Take back what was said of these items. */
   take(seqs) {
-    for (const seq of seqs) this.#add({ what: "take", items: [{ seq }] });
+    if (seqs.length) this.#add({ what: "take", items: seqs.map((seq) => ({ seq })) });
   }
 
   /** Try at once what has failed before. */
@@ -56,14 +66,28 @@ export class Saves {
   /** Leave out what the service refuses, and go on with the rest. */
   leaveOut() {
     const left = this.line.shift();
-    this.#keep();
+    this.store.keep(this.line);
     this.again();
     return left.items.map((one) => one.seq);
   }
 
+  /** Send what a window that is gone had not sent, in the order of deciding; what was decided here later stands. */
+  #takeOver(line, heard) {
+    const later = ({ seq }, at) => (this.givenAt.get(seq) ?? -1) > at;
+    const found = line.map(({ at = 0, what, items }) => ({ at, what, items: items.filter((one) => !later(one, at)) })).filter(({ items }) => items.length);
+    const sent = this.busy ? [this.line.shift()] : []; // on its way already
+    this.line = [...sent, ...[...found, ...this.line].sort((one, other) => (one.at ?? 0) - (other.at ?? 0))];
+    this.store.keep(this.line);
+    heard(found);
+    this.#tell();
+    this.#run();
+  }
+
   #add(entry) {
+    entry.at = Date.now();
+    for (const { seq } of entry.items) this.givenAt.set(seq, entry.at);
     this.line.push(entry);
-    this.#keep();
+    this.store.keep(this.line);
     this.#tell();
     this.#run();
   }
@@ -81,7 +105,7 @@ export class Saves {
       if (this.problem.code === "unauthorized") this.problem.retryable = true;
       if (this.problem.retryable) this.#later();
     }
-    this.#keep();
+    this.store.keep(this.line);
     this.busy = false;
     this.#run();
   }
@@ -98,11 +122,16 @@ export class Saves {
   async #send({ what, items }) {
     const by = encodeURIComponent(this.reviewer);
     const one = `/v1/jobs/${this.job}/items/${items[0].seq}/reviews/${by}`;
-    if (what === "take") return this.#takeBack(one);
+    if (what === "take") return items.length > 1 ? this.#takeAllBack(items, by) : this.#takeBack(one);
     const said = items.map(({ seq, value, reason }) => (value === null ? { seq, value, reason } : { seq, value }));
     if (items.length > 1) return call(`/v1/jobs/${this.job}/reviews`, { method: "POST", json: { reviewer: this.reviewer, items: said } });
     const { seq, ...body } = said[0];
     return call(one, { method: "PUT", json: body });
+  }
+
+  #takeAllBack(items, by) {
+    const seqs = items.map(({ seq }) => seq).join(",");
+    return call(`/v1/jobs/${this.job}/reviews?reviewer=${by}&seqs=${seqs}`, { method: "DELETE" });
   }
 
   /** What is not there any more was taken back before, by a try whose answer was lost. */
@@ -116,22 +145,5 @@ export class Saves {
 
   #tell() {
     this.changed({ unsaved: this.unsaved, saved: this.saved, problem: this.problem });
-  }
-
-  #kept() {
-    try {
-      return JSON.parse(localStorage.getItem(this.key) ?? "[]");
-    } catch {
-      return [];
-    }
-  }
-
-  #keep() {
-    try {
-      if (this.line.length) localStorage.setItem(this.key, JSON.stringify(this.line));
-      else localStorage.removeItem(this.key);
-    } catch {
-      // storage is full or switched off: what waits lives in this page alone
-    }
   }
 }

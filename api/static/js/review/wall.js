@@ -95,9 +95,10 @@ export class Wall {
     return true;
   }
 
-  /** Everything on the wall as decisions; what was put aside is none. */
+  /** Everything on the wall as decisions; what was put aside is none, nor what another window has decided meanwhile. */
   decisions() {
-    return this.entries.filter(({ item }) => !this.marks.get(item.seq)?.aside).map((entry) => ({ entry, said: this.marks.get(entry.item.seq) ?? { value: this.prediction, reason: null } }));
+    const open = this.entries.filter(({ item, said }) => (this.marks.has(item.seq) ? !this.marks.get(item.seq).aside : !said));
+    return open.map((entry) => ({ entry, said: this.marks.get(entry.item.seq) ?? { value: this.prediction, reason: null } }));
   }
 
   /** Entries that were put aside. */
