@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.api.files import PNG
 from tests.page.archives import zipped
@@ -60,11 +61,33 @@ def test_progress_is_live(visit: Visit, site: Site) -> None:
     expect(page.locator("#errors")).to_contain_text("damaged or cut off")
     expect(page.locator("#digits")).to_contain_text("199")
     expect(page.locator("#confidence")).to_contain_text("197 of 199 readings are at least 95 % sure")
+    assert not is_crossed_out(page, "197")
     expect(page.get_by_role("link", name="Excel")).to_be_visible()
     assert page.evaluate("window.sameWindow") is True
     visit.check_all("job-done")
     page.get_by_role("link", name=re.compile("^197 readings")).click()
     expect(page.locator("#shown")).to_have_text("197 of 200 items")
+
+
+def is_crossed_out(page: Page, figure: str) -> bool:
+    """Tell whether the dashed line shows within the figure of a bar: whether it looks different without the line."""
+    text, line = page.locator("#confidence .value", has_text=figure), page.locator("#confidence .mark")
+    box, stands = text.bounding_box(), line.bounding_box()
+    assert box is not None
+    assert stands is not None
+    assert box["x"] < stands["x"] < box["x"] + box["width"]
+    middle = {
+        "x": box["x"],
+        "y": box["y"] + box["height"] / 3,
+        "width": box["width"],
+        "height": box["height"] / 3,
+    }
+    pictures = set()
+    for look in ("visible", "hidden"):
+        line.evaluate("(line, look) => line.setAttribute('visibility', look)", look)
+        pictures.add(page.screenshot(clip=middle, full_page=True))  # type: ignore[arg-type]  # a TypedDict
+    line.evaluate("(line) => line.removeAttribute('visibility')")
+    return len(pictures) > 1
 
 
 def test_updates_come_twice_a_second(visit: Visit, site: Site) -> None:

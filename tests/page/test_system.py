@@ -46,15 +46,19 @@ def test_it_shows_who_works(live_visit: Visit, live: Site) -> None:
 
 def test_it_rests_when_it_is_told(visit: Visit, site: Site) -> None:
     """Pause stops the questions, by the keyboard too."""
+    visit.page.clock.install()
     page = visit.open("/system")
     page.get_by_role("button", name="Pause").focus()
     page.keyboard.press("Enter")
+    go_on = page.get_by_role("button", name="Go on")
+    expect(go_on).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(3000)
+    page.clock.run_for(60_000)
     assert asked == []
     with page.expect_response("**/v1/system"):
-        page.get_by_role("button", name="Go on").press("Enter")
+        go_on.press("Enter")
+        page.clock.run_for(2000)
 
 
 def test_the_news_are_told_once(visit: Visit) -> None:

@@ -48,6 +48,7 @@ export function confidences(place, bars, { targetError, threshold, address }) {
       svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }),
       bars.map((one, i) => bar(one, { x: i * step, step, highest, threshold, address })),
       threshold === null ? null : svg("line", { class: "mark", x1: threshold * WIDTH, x2: threshold * WIDTH, y1: 0, y2: HEIGHT }),
+      bars.map((one, i) => figure(one, { x: i * step, step, highest })), // above the line, which must not cross them
       ticks,
     ),
     el("p", { class: "hint" }, `${told}${targetError ? ` At this setting ${oneIn(targetError)} accepted answers is expected to be wrong.` : ""}`),
@@ -55,20 +56,27 @@ export function confidences(place, bars, { targetError, threshold, address }) {
   );
 }
 
+const heightOf = (number, highest) => Math.max(3, ((HEIGHT - 22) * Math.sqrt(number)) / highest);
+
 /** One bar; nothing where there is nothing to see. */
 function bar({ low, high, count: number }, { x, step, highest, threshold, address }) {
   if (!number) return null;
-  const height = Math.max(3, ((HEIGHT - 22) * Math.sqrt(number)) / highest);
+  const height = heightOf(number, highest);
   const kind = threshold !== null && high > threshold ? "accepted" : "review";
   const name = `${plural(number, "reading")} from ${Math.round(low * 100)} % to ${high < 1 ? `${Math.round(high * 100)} %` : "the surest"}`;
-  const link = svg(
+  return svg(
     "a",
     { href: `${address}?${new URLSearchParams({ sure: `${low}-${high}` })}`, "aria-label": name },
     svg("rect", { class: "catch", x, y: 0, width: step, height: HEIGHT }),
     svg("rect", { class: kind, x: (x + 1).toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step - 2).toFixed(1), height: height.toFixed(1), rx: 2 }),
   );
-  const value = { class: "value", x: (x + step / 2).toFixed(1), y: (HEIGHT - height - 5).toFixed(1), "text-anchor": "middle", "aria-hidden": "true" };
-  return [link, svg("text", value, short(number))];
+}
+
+/** The number over a bar. */
+function figure({ count: number }, { x, step, highest }) {
+  if (!number) return null;
+  const y = HEIGHT - heightOf(number, highest) - 5;
+  return svg("text", { class: "value", x: (x + step / 2).toFixed(1), y: y.toFixed(1), "text-anchor": "middle", "aria-hidden": "true" }, short(number));
 }
 
 /** 1234 → "1.2k", 99899 → "100k", so that numbers stand over narrow bars. */
