@@ -45,9 +45,9 @@ class Course:
     out from all of it.
     """
 
-    student: Recipe = field(default_factory=lambda: Recipe(epochs=24))
+    student: Recipe = field(default_factory=lambda: Recipe(epochs=20))
     teacher: Recipe = field(default_factory=lambda: Recipe(epochs=12, widths=WIDE))
-    teachers: int = 3
+    teachers: int = 2
     passes: int = 8
     finetune: Finetune = field(default_factory=Finetune)
     stock: Stock = field(default_factory=Stock)
