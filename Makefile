@@ -26,7 +26,7 @@ run: $(VENV)/.installed  ## start everything, read the sample images, serve unti
 	@exec env $(UP_ENV) $(BIN)/inkqueue up --sample --stop-with-parent
 
 test: $(DEV_VENV)/.installed  ## run the whole suite (PROCESSES= ARGS= for pytest)
-	@exec $(DEV_BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	@exec $(DEV_BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV_VENV)/.installed  ## format, lint, types, import contracts, migrations, documents
 	$(DEV_BIN)/ruff format --check .

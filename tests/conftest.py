@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,39 @@ from tests.services import Services, running_services
 # how long an example takes is the machine's affair: speed is measured in benchmarks/, never in a test
 hypothesis_settings.register_profile("inkqueue", deadline=None)
 hypothesis_settings.load_profile("inkqueue")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a module unread in `make check` when it marks nothing for it: importing all of them costs more."""
+    if config.getoption("markexpr") != "check" or not collection_path.match("test_*.py"):
+        return None
+    return "mark.check" not in collection_path.read_text() or None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the modules that take long, so that the processes of `make test` end together.
+
+    Those of one folder stay together: Chromium and a worker with models start once for the folder.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    tests, slow = Counter(map(_module, items)), {_module(item) for item in items if _is_slow(item)}
+
+    def place(item: pytest.Item) -> tuple[bool, str, int, str]:
+        module = _module(item)
+        folder = module.rpartition("/")[0] if module in slow else ""
+        return module not in slow, folder, -tests[module], module
+
+    items.sort(key=place)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None or "browser" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session", autouse=True)
