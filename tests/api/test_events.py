@@ -121,7 +121,7 @@ def test_nothing_follows_a_seen_end(api: httpx.Client, worker: FakeWorker) -> No
 @pytest.fixture
 def rare_looks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[httpx.Client, Parts]]:
     """Lend an API that hardly ever looks at all jobs by itself, so that quick news come from hints."""
-    monkeypatch.setattr("api.waiters.LOOK_S", 15.0)
+    monkeypatch.setattr("api.waiters.LOOK_S", 40.0)
     with serving_app(settings) as (api, parts):
         yield api, parts
 
@@ -164,7 +164,7 @@ def test_a_hint_makes_events_quick(
     last = next(stream)
 
     assert last.name == "job.completed"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25
 
 
 def test_a_defect_in_a_hint_does_not_end_the_listening(
@@ -190,7 +190,7 @@ def test_a_defect_in_a_hint_does_not_end_the_listening(
     began = time.monotonic()
 
     assert next(stream).name == "job.completed"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_a_defect_in_a_look_does_not_end_the_looking(
@@ -281,5 +281,5 @@ def test_waiting_clients_do_not_hold_up_the_end(
             poll.join()
     finally:
         process.stop()
-    assert took < 5
+    assert took < 15
     assert process.popen.returncode == 0

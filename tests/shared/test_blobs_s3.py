@@ -125,7 +125,7 @@ def test_a_dead_server_is_noticed_within_seconds() -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable):
         dead.probe()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_missing_bucket_is_an_error_of_ours(server: S3Server) -> None:

@@ -179,7 +179,7 @@ def test_a_resolver_that_hangs_is_given_up() -> None:
     policy = OutboundPolicy(resolve_s=0.05)
 
     def hang(name: str) -> list[str]:
-        held.wait(10)
+        held.wait(50)
         return [PUBLIC]
 
     started = time.monotonic()
@@ -189,7 +189,7 @@ def test_a_resolver_that_hangs_is_given_up() -> None:
         asyncio.run(CheckedDialer(policy, hang, Undialled([])).connect_tcp("slow.example.org", 443))
     assert check_url("https://example.org/", POLICY, resolve=resolve_public).addresses
     held.set()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def _notations_4(address: IPv4Address) -> list[str]:

@@ -244,7 +244,7 @@ def test_more_labels_than_small_numbers_count_are_read_in_no_time(tmp_path: Path
     began = time.monotonic()
     readings = read(many, lambda _: logits, [Prepared(IMAGE)])
     assert labels[int(readings.prediction[0])] == "label 39999"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def _changed(**changes: Any) -> dict[str, Any]:

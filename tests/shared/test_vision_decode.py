@@ -150,7 +150,7 @@ def test_a_tiff_whose_directory_loops_ends_at_once() -> None:
     assert refused(bytes(data)) is UndecodableImage
     with pytest.raises(UndecodableImage):
         count_pages(bytes(data), max_pages=1000)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_pages_of_a_pdf_are_counted_and_read() -> None:

@@ -84,7 +84,7 @@ def test_the_sample_is_read_and_ctrl_c_leaves_nothing(home: Path) -> None:
     began = time.monotonic()
     with started(home) as up:
         up.wait_ready()
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
         assert job(up, job_id)[0] == "partially_succeeded"
         assert up.interrupt() == 0
         assert processes_of(home) == []

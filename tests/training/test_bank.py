@@ -16,7 +16,7 @@ from training import bank
 from training.bank import COSTS, SORTS, Drawn, Stock, draw, nothing, stock
 from training.network import JUNK
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 DIGITS = clean_digits()
 FEW = Stock(seed=4).scaled(0.0002)
 
@@ -26,7 +26,6 @@ def no_drawing(*_: object, **__: object) -> Drawn:
     raise AssertionError("drawn anew")
 
 
-@pytest.mark.slow
 def test_the_stock_is_the_same_whatever_the_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Portions have seeds of their own: one process, or two, or none but this one draw the same pictures."""
     monkeypatch.setattr(bank, "PART", 8)

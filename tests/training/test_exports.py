@@ -25,7 +25,7 @@ from training.package import SERVED_JUNK, Origin, make_package, odds
 from training.train import to_tensor
 from worker.engines import classify, load_engine
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 ENGINES = ("onnxruntime", "openvino", "torch")
 SHIPPED = list(find_packages().values())
 COUNT = 10_000
@@ -51,7 +51,6 @@ def hold_equal(expected: Readings, got: Readings) -> None:
     assert expected.reasons == got.reasons
 
 
-@pytest.mark.slow
 def test_engines_answer_as_the_graph_that_was_trained(
     school: School, mnist: Path, tmp_path: Path, pictures: list[Prepared]
 ) -> None:
@@ -73,7 +72,6 @@ def test_engines_answer_as_the_graph_that_was_trained(
         hold_equal(expected, got)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("package", SHIPPED, ids=lambda package: package.ref)
 def test_engines_agree_on_every_shipped_package(package: ModelPackage, pictures: list[Prepared]) -> None:
     """10,000 pictures, some of them refused, get the same answers from each engine."""

@@ -15,7 +15,7 @@ from tests.training.tiny import clean_digits
 from training import bank, junk, letters, scenes, small
 from worker.engines import classify, load_engine
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 Pixels = NDArray[np.uint8]
 Draw = Callable[[np.random.Generator], NDArray[Any]]
 IMAGES = list(clean_digits().images)

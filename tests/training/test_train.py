@@ -17,7 +17,7 @@ from training.distill import kept_lessons, lesson
 from training.network import JUNK
 from training.train import HISTORY, Part, Pool, Recipe, Run, finished, infer, show, train
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(300)]
 POOL = Pool.of(Part(some_digits(96)))
 CHECK = {"held_out": some_digits(20, seed=9)}
 HOW = Augmentation()
@@ -158,7 +158,6 @@ def test_pictures_are_bent_but_for_their_share() -> None:
     assert 0.4 < same[2] < 0.6
 
 
-@pytest.mark.slow
 def test_a_small_network_learns_the_samples(tmp_path: Path) -> None:
     """A few epochs suffice to tell the sample digits apart: the loop does learn."""
     learn = some_digits(640)

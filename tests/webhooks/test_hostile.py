@@ -84,7 +84,7 @@ def test_an_answer_that_never_comes_to_its_status_is_cut(
     """Within the time limit, as a failed try without a status."""
     state, status, took_ms = outcome(database, settings, talk)
     assert (state, status) == ("failed", None)
-    assert took_ms < 3000
+    assert took_ms < 9000
 
 
 def giant_body(connection: socket.socket, stopping: threading.Event) -> None:
@@ -108,7 +108,7 @@ def test_a_status_counts_whatever_else_the_receiver_does(
     state, status, took_ms = outcome(database, settings, talk)
     assert state == "delivered"
     assert status in {200, 204}
-    assert took_ms < 3000
+    assert took_ms < 9000
 
 
 def rude_answer(connection: socket.socket, _stopping: threading.Event) -> None:

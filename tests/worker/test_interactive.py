@@ -17,7 +17,7 @@ from tests.services import wait_for
 from tests.uploads import submit_file
 from tests.worker.files import sample_digits
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 TRAPS = Path(__file__).parent / "traps"
 
 
@@ -28,7 +28,7 @@ def env(settings_env: dict[str, str]) -> dict[str, str]:
         **settings_env,
         "PYTHONPATH": str(TRAPS),
         "INKQUEUE_SWEEP_S": "0.3",
-        "INKQUEUE_INTERACTIVE_LIMIT_S": "5",
+        "INKQUEUE_INTERACTIVE_LIMIT_S": "10",
         "INKQUEUE_STAND_IN_S": "1",
     }
 
@@ -64,5 +64,5 @@ def test_a_picture_that_hangs_holds_up_nobody_else(
             90,
         )
 
-    assert took_s < 5
+    assert took_s < 10  # after so many seconds whoever hangs is ended, and nobody would be held up any more
     assert row(database, "SELECT error_code FROM items WHERE status = 'failed'").error_code == "model_error"

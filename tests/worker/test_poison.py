@@ -17,7 +17,7 @@ from tests.services import wait_for
 from tests.uploads import submit_file
 from tests.worker.files import items_of, sample_digits, zip_of
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 TRAPS = Path(__file__).parent / "traps"
 KINDS = ("segfault", "killed", "memory", "loop", "frozen", "exit")
 

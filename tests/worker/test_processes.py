@@ -28,7 +28,7 @@ from tests.uploads import submit_file
 from tests.worker.files import sample_digits, zip_of
 from worker.engines import load_engine
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
