@@ -52,7 +52,11 @@ def index(
     status: Annotated[list[JobStatus] | None, Query(description="Repeat for several.")] = None,
     name: Annotated[Text | None, Query(description="The job's exact name.", max_length=200)] = None,
     search: Annotated[
-        Text | None, Query(description="A part of the name, in capitals or not.", max_length=200)
+        Text | None,
+        Query(
+            description="A part of the name, in capitals or not; of a job without one, of its first file's.",
+            max_length=200,
+        ),
     ] = None,
     created_after: Annotated[datetime | None, Query()] = None,
     created_before: Annotated[datetime | None, Query()] = None,

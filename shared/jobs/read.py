@@ -95,7 +95,7 @@ class Watched(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """What a listing is narrowed to; `search` is a part of the name, `before` the id of the last job before."""
+    """What a listing is narrowed to; `search` is a part of what a job is called, `before` the last job before."""
 
     kind: str = "job"
     statuses: Sequence[str] = ()
@@ -151,7 +151,7 @@ def _conditions(wanted: JobFilter) -> dict[str, dict[str, Any]]:
         conditions["j.name = :name"] = {"name": wanted.name}
     if wanted.search is not None:
         # strpos knows no wildcards, so nothing in the text needs escaping
-        conditions["strpos(lower(j.name), lower(:search)) > 0"] = {"search": wanted.search}
+        conditions[f"strpos(lower({_CALLED}), lower(:search)) > 0"] = {"search": wanted.search}
     if wanted.created_after is not None:
         conditions["j.created_at > :after"] = {"after": wanted.created_after}
     if wanted.created_before is not None:
@@ -170,6 +170,9 @@ def watch_jobs(db: Database, job_ids: Sequence[UUID]) -> dict[UUID, Watched]:
 
 _WAITING = (JobStatus.VALIDATING, JobStatus.QUEUED)
 _NEWEST = "ORDER BY j.id DESC LIMIT :limit"
+_CALLED = """coalesce(nullif(j.name, ''), (SELECT i.name FROM job_inputs ji JOIN inputs i ON i.id = ji.input_id
+        WHERE ji.job_id = j.id ORDER BY ji.ordinal LIMIT 1))"""
+"""What people see a job called: its name, else that of its first file."""
 _COLUMNS = """SELECT j.id, j.kind, j.name, j.mode, j.status, j.stop_reason, j.lane, j.priority, j.model_name,
         j.model_version, j.model_sha256, j.template, j.target_error, j.total, j.succeeded, j.failed, j.skipped,
         j.canceled, j.expired, j.accepted, j.review, j.reviewed, j.version, j.attempt, j.parent_id, j.metadata,

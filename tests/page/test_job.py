@@ -69,6 +69,28 @@ def test_progress_is_live(visit: Visit, site: Site) -> None:
     expect(page.locator("#shown")).to_have_text("197 of 200 items")
 
 
+def test_no_bar_claims_more_than_was_accepted(visit: Visit, site: Site) -> None:
+    """The bar in which the threshold lies shows its two parts; with nothing accepted nothing is drawn as accepted."""
+    page = visit.open(submit(site, many(10)))
+    shares = page.evaluate(
+        """async () => {
+            const { confidences } = await import("/static/js/charts.js");
+            const edges = [[0, 0.9, 4], [0.9, 0.95, 4], [0.95, 1, 8]];
+            const bars = edges.map(([low, high, count]) => ({low, high, count}));
+            const place = document.createElement("div");
+            const parts = (kind) => [...place.querySelectorAll(`rect.${kind}`)];
+            const tall = (kind) => parts(kind).map((part) => Number(part.getAttribute("height")));
+            const more = {targetError: 0.001, threshold: 0.98, address: "/"};
+            return [0, 2, 8].map((accepted) => {
+                confidences(place, bars, {...more, accepted});
+                const [accept, look] = [tall("accepted"), tall("review")];
+                return [accept.length, look.length, accept[0] ? accept[0] / (accept[0] + (look[2] ?? 0)) : 0];
+            });
+        }"""
+    )
+    assert shares == [[0, 3, 0], [1, 3, pytest.approx(0.25, abs=0.01)], [1, 2, 1]]
+
+
 def is_crossed_out(page: Page, figure: str) -> bool:
     """Tell whether the dashed line shows within the figure of a bar: whether it looks different without the line."""
     text, line = page.locator("#confidence .value", has_text=figure), page.locator("#confidence .mark")

@@ -66,6 +66,16 @@ def test_rows_follow_their_jobs(visit: Visit, site: Site) -> None:
     expect(page.locator("#rows tr")).to_contain_text(["Second", "First"], timeout=12_000)
 
 
+def test_a_job_without_a_name_is_found_by_what_it_is_called(visit: Visit, site: Site) -> None:
+    """The list calls it by its first file; searching for that finds it, and its other files do not count."""
+    submit(site, "", "Box-7.png", "other.png")
+    submit(site, "Ballots", "box-8.png")
+    page = visit.open("/jobs?search=BOX-")
+    expect(page.locator("#rows tr")).to_contain_text(["Box-7.png"])
+    page.get_by_label("Name").fill("other")
+    expect(page.get_by_role("heading", name="No job fits")).to_be_visible()
+
+
 def test_many_jobs_are_paged(visit: Visit, site: Site) -> None:
     """Older ones are one link away, and back again."""
     for n in range(27):

@@ -82,6 +82,22 @@ def test_a_bad_zip_is_told_at_once(visit: Visit, tmp_path: Path, name: str, data
     visit.check()
 
 
+def test_a_bad_zip_among_good_files_is_told_before_anything_is_sent(visit: Visit, tmp_path: Path) -> None:
+    """The service would refuse the whole upload; taking the zip out lets the rest go."""
+    page = visit.open("/")
+    asked: list[str] = []
+    page.on("request", lambda request: request.method == "POST" and asked.append(request.url))
+    broken = written(tmp_path, "cut.zip", zipped(mixed())[:-30])
+    choose(page, written(tmp_path, "a.png", PNG), broken)
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("cut.zip: This zip cannot be opened.")
+    expect(page.get_by_role("alert")).to_contain_text("Remove it from the list to send the rest.")
+    assert asked == []
+    page.get_by_role("button", name="Remove cut.zip").click()
+    page.get_by_role("button", name="Submit", exact=True).click()
+    page.wait_for_url(JOB)
+
+
 def test_nothing_chosen_says_what_to_do(visit: Visit) -> None:
     """The button works always and tells what is missing."""
     page = visit.open("/")

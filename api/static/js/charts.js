@@ -29,9 +29,9 @@ export function digits(place, found, address) {
 
 /**
  * How many readings are how sure, each bar leading to its results; by the root of their number, since nearly all are in
- * the last one. `threshold`: from which confidence on a reading is accepted, null when none is.
+ * the last one. `threshold`: from which confidence on a reading is accepted, null when none is; `accepted`: how many are.
  */
-export function confidences(place, bars, { targetError, threshold, address }) {
+export function confidences(place, bars, { targetError, threshold, accepted, address }) {
   const highest = Math.sqrt(Math.max(1, ...bars.map((one) => one.count)));
   const step = WIDTH / bars.length;
   const ticks = [[0, "unsure", "start"], [0.5, "50 %", "middle"], [1, "sure", "end"]].map(([at, text, anchor]) =>
@@ -46,7 +46,7 @@ export function confidences(place, bars, { targetError, threshold, address }) {
       "svg",
       { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT - 8}`, role: "group", "aria-label": told },
       svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }),
-      bars.map((one, i) => bar(one, { x: i * step, step, highest, threshold, address })),
+      bars.map((one, i) => bar(one, { x: i * step, step, highest, share: acceptedShare(one, bars, threshold, accepted), address })),
       threshold === null ? null : svg("line", { class: "mark", x1: threshold * WIDTH, x2: threshold * WIDTH, y1: 0, y2: HEIGHT }),
       bars.map((one, i) => figure(one, { x: i * step, step, highest })), // above the line, which must not cross them
       ticks,
@@ -58,17 +58,26 @@ export function confidences(place, bars, { targetError, threshold, address }) {
 
 const heightOf = (number, highest) => Math.max(3, ((HEIGHT - 22) * Math.sqrt(number)) / highest);
 
+/** Which part of a bar's readings is accepted: within the bar of the threshold, what the bars above do not have. */
+function acceptedShare({ low, high, count: number }, bars, threshold, accepted) {
+  if (threshold === null || high <= threshold) return 0;
+  if (low >= threshold) return 1;
+  const above = bars.reduce((sum, one) => sum + (one.low >= threshold ? one.count : 0), 0);
+  return Math.min(1, Math.max(0, (accepted - above) / number));
+}
+
 /** One bar; nothing where there is nothing to see. */
-function bar({ low, high, count: number }, { x, step, highest, threshold, address }) {
+function bar({ low, high, count: number }, { x, step, highest, share, address }) {
   if (!number) return null;
   const height = heightOf(number, highest);
-  const kind = threshold !== null && high > threshold ? "accepted" : "review";
+  const part = (kind, from, tall) => tall && svg("rect", { class: kind, x: (x + 1).toFixed(1), y: from.toFixed(1), width: (step - 2).toFixed(1), height: tall.toFixed(1) });
   const name = `${plural(number, "reading")} from ${Math.round(low * 100)} % to ${high < 1 ? `${Math.round(high * 100)} %` : "the surest"}`;
   return svg(
     "a",
     { href: `${address}?${new URLSearchParams({ sure: `${low}-${high}` })}`, "aria-label": name },
     svg("rect", { class: "catch", x, y: 0, width: step, height: HEIGHT }),
-    svg("rect", { class: kind, x: (x + 1).toFixed(1), y: (HEIGHT - height).toFixed(1), width: (step - 2).toFixed(1), height: height.toFixed(1), rx: 2 }),
+    part("review", HEIGHT - height, height * (1 - share)) || null,
+    part("accepted", HEIGHT - height * share, height * share) || null,
   );
 }
 

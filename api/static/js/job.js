@@ -101,7 +101,7 @@ async function sum(job) {
 function draw(job, found) {
   const results = `${job.links.page}/results`;
   card("#digits-card", Object.keys(found.by_prediction).length, () => digits($("#digits"), found.by_prediction, results));
-  card("#confidence-card", found.confidence.some((bar) => bar.count), () => confidences($("#confidence"), found.confidence, { targetError: job.target_error, threshold, address: results }));
+  card("#confidence-card", found.confidence.some((bar) => bar.count), () => confidences($("#confidence"), found.confidence, { targetError: job.target_error, threshold, accepted: job.counts.accepted, address: results }));
   const causes = Object.entries(found.by_error).sort((a, b) => b[1] - a[1]);
   card("#errors-card", causes.length, () => replace($("#errors"), causes.map(cause)));
 }

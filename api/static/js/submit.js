@@ -9,6 +9,8 @@ import { lookAtAll, summary } from "./plan.js";
 import { Keys, Pace, progressText, send } from "./upload.js";
 
 const MOST_SHOWN = 50;
+/** With one such zip the service refuses the whole, so it is told before anything is sent. */
+const REFUSED = new Set(["corrupt_archive", "encrypted_archive"]);
 const SAY_EVERY_MS = 10_000;
 const rules = pageData();
 const form = $("#submit");
@@ -70,10 +72,11 @@ function line(one) {
 /** What stands in the way of sending, in words; null when nothing does. */
 function objection() {
   const sent = looks.filter((one) => one.send);
-  const broken = looks.find((one) => one.why);
+  const broken = sent.find((one) => REFUSED.has(one.code)) ?? (sent.every((one) => one.why) ? sent[0] : null);
   const size = sent.reduce((sum, one) => sum + one.file.size, 0);
   if (!looks.length) return { code: "empty_submission", title: "No file is chosen.", detail: "Nothing is chosen yet." };
-  if (broken && sent.length === 1) return { code: broken.code, detail: `${broken.path}: ${broken.why}` };
+  const rest = sent.length > 1 ? " Remove it from the list to send the rest." : "";
+  if (broken) return { code: broken.code, detail: `${broken.path}: ${broken.why}${rest}` };
   if (!sent.length) return { code: "empty_submission", detail: "All that you have chosen would be skipped." };
   if (size > rules.most_bytes) return { code: "payload_too_large", detail: `These are ${bytes(size)}; at most ${bytes(rules.most_bytes)} go into one job.` };
   const images = summary(looks).images;
