@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,27 @@ from tests.fakes import FakeWorker
 from tests.services import Services, wait_for
 
 
+class PromptServer(uvicorn.Server):
+    """uvicorn's own, but that it waits for no tick and no goodbye where nobody is connected any more."""
+
+    async def main_loop(self) -> None:
+        """Look often whether to end."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(0.01)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the application at once when there is nobody to wait for."""
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()
+        await self.lifespan.shutdown()
+
+
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """Serve the API in a thread of this process; lend a client that talks to it over a socket."""
@@ -33,7 +56,7 @@ def serving_app(settings: Settings) -> Iterator[tuple[httpx.Client, Parts]]:
     """Serve the API likewise; lend the parts it works with, too."""
     app = create_app(settings)
     config = server_config(app, settings, grace_s=1)
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     thread = threading.Thread(target=server.run, name="api", daemon=True)
     thread.start()
     wait_for(lambda: server.started or not thread.is_alive(), "the API to start")
