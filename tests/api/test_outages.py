@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ def test_a_frozen_redis_slows_no_submission(settings: Settings, worker: FakeWork
         os.kill(process.pid, signal.SIGSTOP)
         answers = [api.post("/v1/jobs", files={"files": ("a.png", PNG)}) for _ in range(5)]
         assert {answer.status_code for answer in answers} == {202}
-        assert min(answer.elapsed.total_seconds() for answer in answers) < 1  # others may find a busy machine
+        assert median(answer.elapsed.total_seconds() for answer in answers) < 1  # one may find a busy machine
         answer = answers[-1]
         timer = threading.Timer(0.3, worker.work)
         timer.start()
