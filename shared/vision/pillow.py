@@ -42,7 +42,7 @@ def decode(data: bytes, kind: str, *, page: int = 1, max_pixels: int) -> Decoded
         ImageTooLarge: more than `max_pixels`, found before decoding.
     """
     if not _readable(kind):
-        raise UnsupportedFormat(f"No decoder for {kind} is installed here.")
+        raise UnsupportedFormat(f"Pictures of the kind {kind} cannot be read here.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

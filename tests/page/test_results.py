@@ -237,3 +237,15 @@ def test_an_address_that_makes_no_sense_shows_the_page_all_the_same(
     """Half an escape, a state that there is not, a range of letters: the page says that nothing fits."""
     page = live_visit.open(f"/jobs/{job['id']}/results?value=%25&show=odd&sure=a-b&item=x")
     expect(page.get_by_role("heading", name="Nothing fits these filters")).to_be_visible()
+
+
+def test_what_was_left_out_says_why(visit: Visit, site: Site) -> None:
+    """A file that is no image has a reason in the table, beside its name, and in the list without scripts."""
+    visit.refusals.add(503)  # nobody draws pictures here
+    job = submitted(site.client, "a.png", "notes.txt")
+    site.fake.work()
+    why = "It is no image, so it was left out."
+    page = visit.open(f"/jobs/{job['id']}/results?view=table&item=1")
+    expect(page.get_by_role("grid", include_hidden=True)).to_contain_text(why)
+    expect(page.get_by_role("dialog")).to_contain_text(why)
+    expect(visit.open(f"/jobs/{job['id']}/list").get_by_role("table")).to_contain_text(why)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from shared.bundled import bundled
-from tests.page.archives import written
+from tests.page.archives import written, zipped
 from tests.page.visit import Visit, expect
 
 THREE = [(0.3, 0.2), (0.6, 0.15), (0.7, 0.3), (0.45, 0.45), (0.72, 0.6), (0.65, 0.82), (0.3, 0.82)]
@@ -124,6 +124,40 @@ def test_an_image_is_read(live_visit: Visit, name: str, reading: str, told: str)
     expect(page.locator("#words")).to_contain_text(told, timeout=SLOW_MS)
     expect(page.locator("#reading")).to_have_text(reading)
     expect(page.locator("#preview")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("none.png", b"", "This file is empty."),
+        ("scans.zip", zipped({"a.png": b"x"}), "This is a zip."),
+        ("scans.png", zipped({"a.png": b"x"}), "This is a zip."),
+    ],
+)
+def test_what_is_no_single_image_is_told_at_once(
+    visit: Visit, tmp_path: Path, name: str, data: bytes, told: str
+) -> None:
+    """The answer says what the file is and where it goes; nothing is sent."""
+    page = visit.open("/try")
+    asked: list[str] = []
+    page.on("request", lambda request: "/v1/" in request.url and asked.append(request.url))
+    page.get_by_role("button", name="Image").click()
+    page.locator("#file").set_input_files(written(tmp_path, name, data))
+    expect(page.locator("#words")).to_contain_text(told)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert asked == []
+
+
+def test_a_document_of_several_pages_is_sent_to_the_other_page(visit: Visit, tmp_path: Path) -> None:
+    """It is told where it can be read, not that it is to be split."""
+    visit.refusals.add(422)
+    page = visit.open("/try")
+    refusal = {"code": "too_many_pages", "title": "Too many pages", "status": 422, "retryable": False}
+    page.route("**/v1/predict", lambda route: route.fulfill(status=422, json=refusal))
+    page.get_by_role("button", name="Image").click()
+    page.locator("#file").set_input_files(written(tmp_path, "pages.pdf", b"%PDF-1.7"))
+    expect(page.locator("#words")).to_contain_text("This has several pages.")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_broken_image_says_what_to_do(live_visit: Visit, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ export async function ask(picture) {
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof Refusal)) throw error;
+    if (error.code === "too_many_pages") return showNothing("This has several pages. Here one page is read at a time; hand it in on the page Submit.");
     showNothing("No answer this time.");
     showRefusal($("#problem"), error, { retry: error.retryable ? () => ask(picture) : null, focus: false });
   } finally {

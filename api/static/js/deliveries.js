@@ -60,7 +60,7 @@ function line(one, again) {
 }
 
 function attempt(one) {
-  const answer = one.status_code ? `answer ${one.status_code}` : String(one.error ?? one.reason ?? "no answer").replaceAll("_", " ");
+  const answer = one.status_code ? `answer ${one.status_code}` : String(one.error ?? one.reason ?? "no answer").replaceAll("_", " ").replace(/\.$/, "");
   const took = one.duration_ms === undefined || one.duration_ms === null ? "" : `, ${Math.round(one.duration_ms)} ms`;
   return el("li", {}, `${one.at ? `${localTime(one.at)}: ` : ""}${answer}${took}`);
 }

@@ -63,7 +63,8 @@ export async function lookAtAll(chosen, rules) {
   return found;
 }
 
-async function isZip(path, file) {
+/** Whether a file is a zip, by its first bytes or its name. */
+export async function isZip(path, file) {
   const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
   const marked = head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5);
   return marked || path.toLowerCase().endsWith(".zip");

@@ -3,6 +3,7 @@
 import { ask, showNothing } from "./answer.js";
 import { NoCamera, close, mayAsk, open, still } from "./camera.js";
 import { $, $$, setText } from "./dom.js";
+import { isZip } from "./plan.js";
 import { Sheet } from "./sheet.js";
 
 const PAUSE_MS = 250;
@@ -62,13 +63,28 @@ function picturesIn(image, blob) {
   image.hidden = false;
 }
 
-function take(file) {
+async function take(file) {
   if (!file) return;
+  const why = await unfit(file);
+  if (why) {
+    $("#preview").hidden = true;
+    return showNothing(why);
+  }
   const previewed = file.type.startsWith("image/") && !file.type.includes("tif");
   $("#preview").hidden = !previewed;
   if (previewed) picturesIn($("#preview"), file);
   setText($("#words"), `Reading ${file.name}…`);
   ask(file);
+}
+
+/** Why a file is not worth its upload, or null. */
+async function unfit(file) {
+  try {
+    if (await isZip(file.name, file)) return "This is a zip. Here one image is read at a time; hand zips in on the page Submit.";
+    return file.size ? null : "This file is empty. Choose another image.";
+  } catch {
+    return "This file cannot be opened. If it is a folder, choose an image in it.";
+  }
 }
 
 /** What a browser cannot show, such as a broken image, is not shown; the answer says what is wrong. */

@@ -4,7 +4,7 @@ import { json } from "../api.js";
 import { showRefusal } from "../dialog.js";
 import { $, el, may, replace } from "../dom.js";
 import { count, localTime, sureness } from "../format.js";
-import { errorText, itemBadge, reasonText } from "../words.js";
+import { errorText, itemBadge, reasonText, words } from "../words.js";
 
 export class Detail {
   /** moved(by): go to the next item of the list; closed(). */
@@ -68,6 +68,7 @@ function reading(job, item) {
   side.append(el("p", {}, itemBadge(item)));
   if (prediction) side.append(el("p", { class: "answer" }, el("strong", {}, prediction), item.confidence === null ? "" : ` ${sureness(item.confidence)} likely right`));
   if (item.error) side.append(failure(item.error));
+  else if (words.unread[item.status]) side.append(el("p", {}, words.unread[item.status]));
   if (item.reasons.length) side.append(el("ul", { class: "reasons" }, item.reasons.map((reason) => el("li", {}, reasonText(reason)))));
   if (item.status === "succeeded") side.append(seen(job, item), bars(item));
   if (item.reviews.length) side.append(people(item));

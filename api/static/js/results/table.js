@@ -15,7 +15,7 @@ export const titles = () =>
 /** Why an item failed or needs a look. */
 function why(item) {
   if (item.error) return errorText(item.error.code).what;
-  return item.reasons.map(reasonText).join(" ");
+  return words.unread[item.status] ?? item.reasons.map(reasonText).join(" ");
 }
 
 export const table = (names) => ({
