@@ -129,8 +129,9 @@ def test_what_hangs_is_given_back_when_the_time_to_stop_is_over(
 ) -> None:
     """A worker whose library does not come back stops all the same, and the chunk is as it was."""
     slow_job(database, blobs, settings, "loop", 10)
-    with worker(env, tmp_path) as running:
-        wait_for(lambda: is_busy(database), "a chunk in hand")
+    note = tmp_path / "trapped"
+    with worker({**env, "TRAP_NOTE": str(note)}, tmp_path) as running:
+        wait_for(note.exists, "a picture in hand", 60)
         began = time.monotonic()
         running.popen.send_signal(signal.SIGTERM)
         running.popen.wait(GRACE_S + 30)

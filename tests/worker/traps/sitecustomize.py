@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 
 MARK = b"trap="
@@ -32,6 +33,8 @@ def spring(kind: str) -> None:
         while True:
             hoard.append(bytearray(os.urandom(1 << 16) * 128))
     elif kind == "loop":
+        if note := os.environ.get("TRAP_NOTE"):
+            Path(note).touch()
         while True:
             pass
     elif kind == "slow":

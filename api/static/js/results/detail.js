@@ -46,11 +46,11 @@ export class Detail {
   }
 
   #fill(item) {
-    replace(this.body, el("p", { class: "file muted" }, item.name, item.page > 1 ? `, page ${item.page}` : ""), el("div", { class: "sides" }, scan(this.job, item), reading(this.job, item)));
+    replace(this.body, el("p", { class: "file muted" }, item.name, item.page > 1 ? `, page ${item.page}` : ""), el("div", { class: "sides" }, item.status === "skipped" ? null : scan(this.job, item), reading(this.job, item)));
   }
 }
 
-/** The scan as it was uploaded; a file that no browser shows can be downloaded. */
+/** The scan as it was uploaded; a file that no browser shows can be downloaded. What was left out has none. */
 function scan(job, item) {
   const address = `/v1/jobs/${job}/items/${item.seq}/image`;
   const link = el("a", { href: address, target: "_blank", rel: "noopener", download: item.name.split("/").at(-1) }, "Download the file");
