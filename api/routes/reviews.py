@@ -19,9 +19,10 @@ from api.review_schemas import ReviewedItems, ReviewSummary
 from api.routes.items import Seq
 from api.routes.jobs import JobId
 from api.schemas import Item
+from api.seqs import Seqs, numbers
 from api.services import Caller, Parts, Services
 from api.strict import StrictRoute
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import NotFound
 from shared.ids import job_id_text, parse_job_id
 from shared.jobs.results import read_item, read_items
 from shared.reviews.give import MOST_ITEMS, MOST_NAME, By, Review, give_reviews, reviewer_name, take_back
@@ -131,15 +132,7 @@ def delete_many(
     parts: Parts,
     caller: Reviewer,
     reviewer: Annotated[Label, Query(json_schema_extra={"pattern": NAME_PATTERN}, examples=["anna"])],
-    seqs: Annotated[
-        str,
-        Query(
-            description="Numbers of items, separated by commas.",
-            examples=["3,17,4"],
-            max_length=6000,
-            pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,499}$",
-        ),
-    ],
+    seqs: Seqs,
 ) -> Response:
     """Undo a reviewer's reviews of up to 500 items, all or none; the items come back in the order given.
 
@@ -177,9 +170,7 @@ def _numbers(text: str) -> list[int]:
         InvalidRequest: one stands there twice.
         NotFound: no item has so great a number.
     """
-    wanted = [int(one) for one in text.split(",")]
-    if len(set(wanted)) != len(wanted):
-        raise InvalidRequest(errors=[{"loc": "query.seqs", "msg": "holds a number more than once"}])
+    wanted = numbers(text)
     if max(wanted) >= 2**31:
         raise NotFound(f"There is no finished item with the number {max(wanted)}.")
     return wanted

@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 import numpy as np
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -17,11 +17,12 @@ from api.auth import Reader
 from api.conditional import is_known
 from api.openapi import problems
 from api.routes.jobs import JobId
+from api.seqs import Seqs, numbers
 from api.services import Parts, Services
 from api.sheets import COLUMNS, PER_SHEET, ROWS, sheet_png
 from api.strict import StrictRoute
 from shared.cells import Cells
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import NotFound
 from shared.ids import parse_job_id
 from shared.reviews.grid import grid_head
 
@@ -86,22 +87,12 @@ async def chosen(
     job_id: JobId,
     parts: Parts,
     caller: Reader,
-    seqs: Annotated[
-        str,
-        Query(
-            description="Numbers of items, separated by commas.",
-            examples=["3,17,4"],
-            max_length=6000,
-            pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,499}$",
-        ),
-    ],
+    seqs: Seqs,
     if_none_match: Known = None,
 ) -> Response:
     """Show these items."""
     key = parse_job_id(job_id)
-    wanted = [int(text) for text in seqs.split(",")]
-    if len(set(wanted)) != len(wanted):
-        raise InvalidRequest(errors=[{"loc": "query.seqs", "msg": "holds a number more than once"}])
+    wanted = numbers(seqs)
     head = await run_in_threadpool(grid_head, parts.db, caller.tenant, key)
     if max(wanted) >= head.total:
         raise NotFound(f"There is no item with the number {max(wanted)}.")
