@@ -91,8 +91,9 @@ def test_waiting_for_pictures_leaves_the_api_quick(settings: Settings, worker: F
         job = submitted(api, "1.png")
         worker.work()
         url = f"{api.base_url}/v1/jobs/{job['id']}/items/0/image?view=model"
-        with ThreadPoolExecutor(80) as pool:
-            waiting = [pool.submit(httpx.get, url, timeout=30) for _ in range(80)]
+        many = httpx.Client(limits=httpx.Limits(max_connections=80), timeout=60)
+        with many, ThreadPoolExecutor(80) as pool:
+            waiting = [pool.submit(many.get, url) for _ in range(80)]
             wait_for(lambda: connections(api.base_url.port) >= 80, "all of them to be connected")
             quick = [api.get(f"/v1/jobs/{job['id']}").elapsed.total_seconds() for _ in range(5)]
             codes = {one.result().status_code for one in waiting}
