@@ -51,6 +51,8 @@ class Root:
         """Make the marker where that is right; only a writer needs it at once."""
         is_there = self.path.is_dir()
         if not ((is_there or make) and self._is_ours()):
+            if self.is_marked():  # somebody else was quicker by a moment
+                return
             raise Unavailable(
                 f"The storage is not there at the moment: {'no marker in its folder' if is_there else 'no folder'}."
             )

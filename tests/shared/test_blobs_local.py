@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,33 @@ def test_a_store_without_a_marker_gets_it_where_an_object_is_found(root: Path) -
     blobs.put("inputs/bb/new", b"y")
     assert (root / MARKER).is_file()
     assert asked == [1]
+
+
+def test_two_first_writers_at_once_both_find_the_store(root: Path) -> None:
+    """A marker that another thread makes between the look at the folder and the verdict is no outage."""
+
+    def known() -> list[str]:
+        if not (root / MARKER).exists():
+            other.put("inputs/bb/quicker", b"y")
+        return ["inputs/bb/lost"]
+
+    root.mkdir(exist_ok=True)
+    other, blobs = LocalBlobs(root), LocalBlobs(root, known)
+    blobs.put(KEY, b"x")
+    assert blobs.get(KEY) == b"x"
+
+
+def test_two_threads_that_write_first_both_find_the_store(root: Path) -> None:
+    """The same within one store: the marker that the quicker thread has just made is not one that went away."""
+    turns: list[int] = []
+
+    def known() -> list[str]:
+        turns.append(1)
+        if len(turns) == 1:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(blobs.put, "inputs/bb/quicker", b"y").result(timeout=30)
+        return []
+
+    blobs = LocalBlobs(root, known)
+    blobs.put(KEY, b"x")
+    assert (blobs.get(KEY), blobs.get("inputs/bb/quicker")) == (b"x", b"y")
