@@ -15,7 +15,7 @@ SERVED = Served(["digits"], {"digits@1.0.0": "cpu-fp32"})
 
 
 class FakeWorker:
-    """Reads "7" from every file; one with `bad` in its name fails, one with `doubt` goes to review."""
+    """Reads "7" from every file; one with `bad` in its name fails, one with `crash` crashes the model, and one with `doubt` goes to review."""
 
     def __init__(self, db: Database, blobs: Blobs) -> None:
         """Keep the database and the storage."""
@@ -54,8 +54,8 @@ def _row(part: ManifestSlice, i: int) -> ItemRow:
     error = part.error(i)
     if part.skip_reason(i) is not None:
         return ItemRow(seq, ItemStatus.SKIPPED, name, custom_id, 1)
-    if error is not None or "bad" in name:
-        code = error.code if error else "undecodable_image"
+    if error is not None or "bad" in name or "crash" in name:
+        code = error.code if error else "model_error" if "crash" in name else "undecodable_image"
         return ItemRow(
             seq, ItemStatus.FAILED, name, custom_id, 1, error_code=code, error_detail="It is broken."
         )

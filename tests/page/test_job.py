@@ -69,6 +69,19 @@ def test_progress_is_live(visit: Visit, site: Site) -> None:
     expect(page.locator("#shown")).to_have_text("197 of 200 items")
 
 
+@pytest.mark.parametrize(
+    ("names", "hopeless"), [(["a.png", "bad.png"], True), (["a.png", "bad.png", "crash.png"], False)]
+)
+def test_a_retry_that_cannot_help_is_told(visit: Visit, site: Site, names: list[str], hopeless: bool) -> None:
+    """Damaged files fail again; it says so, unless something failed that a second try may mend."""
+    path = submit(site, names)
+    site.fake.work()
+    page = visit.open(path)
+    expect(page.get_by_role("button", name=f"Retry {len(names) - 1} image")).to_be_visible()
+    expect(page.locator("#errors")).to_contain_text("damaged or cut off")
+    expect(page.locator("#mend")).to_be_visible(visible=hopeless)
+
+
 def test_no_bar_claims_more_than_was_accepted(visit: Visit, site: Site) -> None:
     """The bar in which the threshold lies shows its two parts; with nothing accepted nothing is drawn as accepted."""
     page = visit.open(submit(site, many(10)))

@@ -38,7 +38,8 @@ def test_it_shows_who_works(live_visit: Visit, live: Site) -> None:
     """Each worker with its machine, device and model; everything works in words."""
     page = live_visit.open("/system")
     expect(page.locator("#state")).to_contain_text("Everything works", timeout=20_000)
-    expect(page.locator(".workers tbody tr").first).to_contain_text("digits@")
+    worker = page.locator(".workers tbody tr", has_text="digits@").first
+    expect(worker).to_contain_text("Processor")
     alive = live.client.get("/v1/workers").json()["items"]
     assert page.locator(".workers tbody tr").count() == len(alive) > 0
     live_visit.check_all("system")

@@ -134,6 +134,12 @@ function inHand(one) {
   ];
 }
 
+/** The first model, and how many others; the page of the models tells of each. */
+function served([first, ...others]) {
+  if (first === undefined) return "–";
+  return [first, others.length ? el("span", { class: "muted" }, `and ${plural(others.length, "other")}`) : null];
+}
+
 function workerRow(one) {
   const lanes = (one.lane ?? "").split(",").filter(Boolean).map((name) => words.lane[name]?.name ?? name);
   return el(
@@ -142,8 +148,8 @@ function workerRow(one) {
     el("th", { scope: "row", class: "host" }, words.role[one.role] ?? one.role, el("span", { class: "muted" }, `on ${one.host}`)),
     el("td", {}, inHand(one)),
     el("td", {}, lanes.join(", ") || "–"),
-    el("td", {}, [one.device, one.engine].filter(Boolean).join(", ") || "–"),
-    el("td", {}, one.models.join(", ") || "–"),
+    el("td", {}, words.device[one.device?.split(":")[0]] ?? one.device ?? "–", one.engine ? el("span", { class: "muted", title: "The library that computes" }, one.engine) : null),
+    el("td", {}, served(one.models)),
     el("td", { class: "number" }, one.role === "worker" ? count(Math.round(one.images_per_s)) : "–"),
     el("td", { class: "number" }, one.role === "worker" ? count(one.items) : "–"),
     el("td", {}, ago(one.started_at)),
