@@ -15,7 +15,7 @@ SERVED = Served(["digits"], {"digits@1.0.0": "cpu-fp32"})
 
 
 class FakeWorker:
-    """Reads "7" from every file; one with `bad` in its name fails, one with `crash` crashes the model, and one with `doubt` goes to review."""
+    """Reads "7" from every file; `bad` in a name fails, `crash` crashes the model, `doubt` goes to review."""
 
     def __init__(self, db: Database, blobs: Blobs) -> None:
         """Keep the database and the storage."""
