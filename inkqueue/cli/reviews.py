@@ -84,10 +84,19 @@ def give(
 
 
 @app.command()
-def undo(ctx: typer.Context, job_id: JobArgument, seq: SeqArgument, reviewer: Reviewer) -> None:
-    """Take a review back."""
+def undo(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    seqs: Annotated[list[int], typer.Argument(metavar="SEQ...", min=0, help="The items' numbers.")],
+    reviewer: Reviewer,
+) -> None:
+    """Take reviews back, of up to 500 items at once: all or none."""
     with session_of(ctx).client() as client:
-        client.get(job_id).unreview(seq, reviewer=reviewer)
+        job = client.get(job_id)
+        if len(seqs) == 1:
+            job.unreview(seqs[0], reviewer=reviewer)
+        else:
+            job.unreview_many(seqs, reviewer=reviewer)
 
 
 @app.command()

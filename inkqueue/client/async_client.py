@@ -266,6 +266,10 @@ class AsyncJob(JobView):
         """Say what up to 1,000 items show, all or none."""
         return await self._driver.run(review_operations.review_many(self._policy, self.id, reviews, reviewer))
 
+    async def unreview_many(self, seqs: Iterable[int], *, reviewer: str) -> list[Item]:
+        """Take reviews of up to 500 items back, all or none; an item without one stays as it is."""
+        return await self._driver.run(review_operations.take_many_back(self._policy, self.id, seqs, reviewer))
+
     async def reviews(self) -> ReviewSummary:
         """Return how far reviewing has come and how well reviewers agree."""
         return await self._driver.run(review_operations.summarize(self._policy, self.id))

@@ -45,6 +45,16 @@ def review_many(
     return [decode(Item, one) for one in listing_of(reply.json())]
 
 
+def take_many_back(policy: RetryPolicy, job_id: str, seqs: Iterable[int], reviewer: str) -> Call[list[Item]]:
+    """Undo a reviewer's reviews of several items, all or none; harmless when repeated."""
+    wanted = ",".join(map(str, seqs))
+    if not wanted:
+        return []
+    query = (("reviewer", reviewer), ("seqs", wanted))
+    reply = yield from patiently(Request("DELETE", job_path(job_id, "reviews"), query=query), policy)
+    return [decode(Item, one) for one in listing_of(reply.json())]
+
+
 def summarize(policy: RetryPolicy, job_id: str) -> Call[ReviewSummary]:
     """Read how far the review of a job has come."""
     return typed(ReviewSummary, (yield from patiently(Request("GET", job_path(job_id, "reviews")), policy)))

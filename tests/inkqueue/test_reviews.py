@@ -64,6 +64,20 @@ def test_items_are_reviewed_and_reviews_taken_back(job: Job) -> None:
     assert [i.seq for i in job.results(decision="review", not_reviewed_by="Zoë B.")] == [1]
 
 
+def test_many_reviews_are_taken_back_at_once(job: Job, cli: Cli) -> None:
+    """All of a reviewer's named ones and nobody else's; none named is none, one named twice is refused."""
+    for reviewer in ("anna", "ben"):
+        job.review_many([{"seq": seq, "value": "3"} for seq in (0, 1, 2)], reviewer=reviewer)
+    back = job.unreview_many([2, 0], reviewer="anna")
+    assert [(item.seq, [r.reviewer for r in item.reviews]) for item in back] == [(2, ["ben"]), (0, ["ben"])]
+    assert [r.reviewer for r in job.item(1).reviews] == ["anna", "ben"]
+    assert job.unreview_many([], reviewer="anna") == []
+    with pytest.raises(InvalidRequest):
+        job.unreview_many([1, 1], reviewer="anna")
+    assert cli("undo", job.id, 0, 1, "--reviewer", "ben").exit_code == 0
+    assert [len(job.item(seq).reviews) for seq in (0, 1, 2)] == [0, 1, 1]
+
+
 def test_what_is_no_review_raises(job: Job) -> None:
     """The class of its code."""
     with pytest.raises(NotReviewable):
