@@ -100,7 +100,9 @@ def test_the_camera_takes_a_picture(live_visit: Visit) -> None:
     expect(page.locator("#still")).to_be_visible()
     expect(page.locator("#decision")).to_contain_text("Needs a look", timeout=SLOW_MS)
     assert page.evaluate("document.querySelector('#video').srcObject") is None
-    live_visit.check()
+    page.evaluate("document.querySelector('.answer').classList.add('busy')")
+    live_visit.check()  # words are readable while the next answer is on its way, too
+    page.evaluate("document.querySelector('.answer').classList.remove('busy')")
     live_visit.shot("try-camera")
 
 
