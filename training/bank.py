@@ -21,7 +21,7 @@ from training.data import Images, Labels, Set
 from training.network import JUNK
 
 COSTS = "costs.jsonl"
-PREPARATION = ("digits", "3")
+PREPARATION = ("digits", "4")
 SORTS = ("scenes", "junk", "small", "numerals")
 PART = 2000
 """Pictures that one process draws from one seed; the stock is the same however many processes there are."""

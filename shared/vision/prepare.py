@@ -24,13 +24,16 @@ from shared.vision.writing import Writing, find_writing
 
 SIDE = 28
 BOX = 20
-DIGITS = ("digits", "3")
+DIGITS = ("digits", "4")
 PLAIN = ("plain", "1")
 BLANK = "blank"
 MULTIPLE = "multiple_digits"
 
 _THIN = 1.8
 """Least width of a stroke, in pixels of the 20×20 box; MNIST's own pens are rarely thinner."""
+
+_SOLID = 9.5
+"""Width of a stroke, in pixels of the 20×20 box, from which on it is none and is not drawn again thinner."""
 
 
 class Quality(NamedTuple):
@@ -112,6 +115,11 @@ def _digits3(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
     return _as_placed(pixels, is_placed) or _cut_out(pixels)
 
 
+def _digits4(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
+    """Prepare as version 3 did, but a filled shape stays one and is not read by its outline."""
+    return _as_placed(pixels, is_placed) or _cut_out(pixels, fill=True)
+
+
 def _as_placed(pixels: Pixels, is_in_place: Callable[[Pixels], bool]) -> Prepared | None:
     """Return a picture of the network's own size or its negative as it is, where it shows a digit in its place."""
     grey = _single_channel(pixels) if pixels.shape[:2] == (SIDE, SIDE) else None
@@ -121,9 +129,9 @@ def _as_placed(pixels: Pixels, is_in_place: Callable[[Pixels], bool]) -> Prepare
     return next((Prepared(plane) for plane in planes if is_mnist_like(plane) or is_in_place(plane)), None)
 
 
-def _cut_out(pixels: Pixels) -> Prepared:
+def _cut_out(pixels: Pixels, *, fill: bool = False) -> Prepared:
     """Find the ink, scale it into its box and centre it."""
-    ink = find_writing(pixels)
+    ink = find_writing(pixels, fill=fill)
     if ink is None:
         picture = whole(to_grey(pixels))
         if picture is not None:
@@ -133,8 +141,9 @@ def _cut_out(pixels: Pixels) -> Prepared:
     quality = Quality(
         ink.share, ink.stroke_width * scale, ink.components, ink.edge_contact, ink.contrast, ink.dropped
     )
-    image = centre(replace(ink, strength=thin(ink.strength, ink.stroke_width, scale)))
-    return Prepared(image, (MULTIPLE,) if ink.several else (), quality)
+    if not (fill and ink.stroke_width * scale > _SOLID):
+        ink = replace(ink, strength=thin(ink.strength, ink.stroke_width, scale))
+    return Prepared(centre(ink), (MULTIPLE,) if ink.several else (), quality)
 
 
 def _scale(ink: Ink | Writing) -> float:
@@ -228,7 +237,8 @@ def _plain(pixels: Pixels, shape: tuple[int, int, int]) -> Prepared:
 PREPARATIONS: dict[tuple[str, str], Callable[[Pixels, tuple[int, int, int]], Prepared]] = {
     ("digits", "1"): _digits,
     ("digits", "2"): _digits2,
-    DIGITS: _digits3,
+    ("digits", "3"): _digits3,
+    DIGITS: _digits4,
     PLAIN: _plain,
 }
 """Every preparation by name and version; a version is never changed once a model was trained with it."""

@@ -13,6 +13,7 @@ from shared.vision.components import around
 from shared.vision.light import even_out
 from shared.vision.polarity import has_free_stroke, is_broad, is_dark_on_light
 from shared.vision.signature import Pixels
+from shared.vision.solid import hollowed
 
 _LEAST_CONTRAST = 20.0
 """Grey levels between ink and ground below which there is nothing to read."""
@@ -47,18 +48,21 @@ class _Levels(NamedTuple):
     signal: float
 
 
-def part(grey: Pixels, *, inverted: bool | None = None) -> Split | None:
-    """Part ink from ground; None for a blank. `inverted` tells the polarity where it is known already."""
-    found = _part(grey, inverted)
+def part(grey: Pixels, *, inverted: bool | None = None, fill: bool = False) -> Split | None:
+    """Part ink from ground; None for a blank.
+
+    `inverted` tells the polarity where it is known already; with `fill` a filled shape stays one.
+    """
+    found = _part(grey, inverted, fill)
     if found is not None or min(grey.shape) < 40:
         return found
     # Grain may hide what smoothing shows.
     return _part(
-        np.asarray(cv2.GaussianBlur(grey, (0, 0), max(1.2, max(grey.shape) / 200)), np.uint8), inverted
+        np.asarray(cv2.GaussianBlur(grey, (0, 0), max(1.2, max(grey.shape) / 200)), np.uint8), inverted, fill
     )
 
 
-def _part(grey: Pixels, inverted: bool | None) -> Split | None:
+def _part(grey: Pixels, inverted: bool | None, fill: bool) -> Split | None:
     """Find the polarity from content, even out the light where it is uneven, and take the threshold."""
     level, above = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light = np.asarray(above, np.uint8)
@@ -72,8 +76,11 @@ def _part(grey: Pixels, inverted: bool | None) -> Split | None:
         levels = _levels(histogram[::-1].copy(), 254 - int(level))
     mask = light if inverted else np.asarray(cv2.bitwise_not(light), np.uint8)
     even = levels is not None and calm and levels.signal >= _LEAST_SIGNAL
-    if levels is not None and even and (not is_broad(mask) or has_free_stroke(mask)):
-        return Split(grey, mask, levels.ground, levels.ink, inverted)
+    first = None
+    if levels is not None and levels.signal >= _LEAST_SIGNAL:
+        first = Split(grey, mask, levels.ground, levels.ink, inverted)
+        if even and (not is_broad(mask) or has_free_stroke(mask)):
+            return first
     evened, dark = even_out(grey), None
     if evened is not None:
         grey = evened
@@ -83,6 +90,9 @@ def _part(grey: Pixels, inverted: bool | None) -> Split | None:
         return None
     if dark is not None:
         mask = _sauvola(grey, np.asarray(dark, np.uint8))
+        patch = hollowed(first.grey, first.mask, mask) if fill and first is not None else None
+        if first is not None and patch is not None:
+            return first._replace(mask=np.asarray(cv2.bitwise_or(mask, patch), np.uint8))
     return Split(grey, mask, levels.ground, levels.ink, inverted)
 
 

@@ -41,10 +41,13 @@ class Writing:
     dropped: float
 
 
-def find_writing(pixels: Pixels) -> Writing | None:
-    """Find the digit in a picture of any size and colour; None where there is no ink worth the name."""
+def find_writing(pixels: Pixels, *, fill: bool = False) -> Writing | None:
+    """Find the digit in a picture of any size and colour; None where there is no ink worth the name.
+
+    With `fill` a filled shape stays one, else evening out the light may leave its outline.
+    """
     step = max(int(max(pixels.shape[:2])) // WORK_SIDE, 1)
-    split = part(to_grey(shrink(pixels, step)))
+    split = part(to_grey(shrink(pixels, step)), fill=fill)
     if split is None:
         return None
     cleaned = drop_lines(split.mask)
@@ -59,7 +62,7 @@ def find_writing(pixels: Pixels) -> Writing | None:
     share = cv2.countNonZero(mask) / mask.size
     dropped = 1 - cv2.countNonZero(mask) / max(cv2.countNonZero(split.mask), 1)
     if step > 1 and max(box[2:]) < WORK_SIDE // 2:
-        split, mask, box = _look_closer(pixels, split, mask, box, step)
+        split, mask, box = _look_closer(pixels, split, mask, box, step, fill)
     x, y, width, height = box
     crop = (slice(y, y + height), slice(x, x + width))
     return Writing(
@@ -80,14 +83,17 @@ def _is_speck(box: Box, mask: Pixels, step: int) -> bool:
     return largest * step < _LEAST_SIDE and largest < _LEAST_SHARE * max(mask.shape)
 
 
-def _look_closer(whole: Pixels, split: Split, mask: Pixels, box: Box, step: int) -> tuple[Split, Pixels, Box]:
+def _look_closer(
+    whole: Pixels, split: Split, mask: Pixels, box: Box, step: int, fill: bool
+) -> tuple[Split, Pixels, Box]:
     """Take a small find from the full picture; of its ink what lies on the find is kept."""
     x, y, width, height = box
     margin = round(_MARGIN * max(width, height)) + 2
     left, top = max(x - margin, 0), max(y - margin, 0)
     right, bottom = min(x + width + margin, mask.shape[1]), min(y + height + margin, mask.shape[0])
     cut = whole[top * step : bottom * step, left * step : right * step]
-    near = part(to_grey(shrink(cut, max(int(max(cut.shape[:2])) // WORK_SIDE, 1))), inverted=split.inverted)
+    finest = to_grey(shrink(cut, max(int(max(cut.shape[:2])) // WORK_SIDE, 1)))
+    near = part(finest, inverted=split.inverted, fill=fill)
     if near is None:
         return split, mask, box
     coarse = cv2.dilate(mask[top:bottom, left:right], np.ones((3, 3), np.uint8))

@@ -23,7 +23,7 @@ def test_the_list_puts_the_usual_model_first(visit: Visit) -> None:
     expect(first).to_contain_text("99.69 % (99.56 % to 99.79 %), MNIST test: clean digits")
     visit.check_all("models")
     first.get_by_role("link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("digits 2.3.0")
+    expect(page.get_by_role("heading", level=1)).to_have_text("digits 2.4.0")
 
 
 def test_a_card_says_what_it_promises(visit: Visit) -> None:

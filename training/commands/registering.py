@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def register(
-    folder: Annotated[Path, typer.Argument(help="A package's folder, such as models/digits/2.3.0.")],
+    folder: Annotated[Path, typer.Argument(help="A package's folder, such as models/digits/2.4.0.")],
     alias: Annotated[
         str | None, typer.Option("--alias", help="Give the version this alias: champion.")
     ] = None,
