@@ -71,6 +71,7 @@ def test_the_examples_run(service: FakeService, scans: Path, path: Path) -> None
     assert result.stdout
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.slow
 def test_programs_of_users_pass_mypy_strict(tmp_path: Path) -> None:
     """The examples, written as users write, pass the strictest check; a wrong option does not."""

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from shared.packages import find_packages, resolve
 from shared.vision import prepare
 from tests.shared.pictures import Pixels, digits, ink, paper
+from worker.engines import classify, load_engine
 
 SIDE = 240
 SHAPES = {
@@ -82,9 +84,6 @@ def test_ordinary_digits_are_prepared_as_before(label: int, image: Pixels) -> No
 @pytest.mark.parametrize("name", ["disc", "three quarters", "tile"])
 def test_a_blot_is_no_digit(name: str) -> None:
     """The default model accepts no filled shape as a digit."""
-    from shared.packages import find_packages, resolve  # noqa: PLC0415
-    from worker.engines import classify, load_engine  # noqa: PLC0415
-
     package = resolve(find_packages(), "digits")
     engine = load_engine(package, engine="onnxruntime")
     pictures = [prepare(lit(shape(name), light), name="digits", version="4") for light in LIGHTS]

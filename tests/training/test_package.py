@@ -63,7 +63,7 @@ def test_a_card_says_what_the_network_is(school: School, mnist: Path, tmp_path: 
     )
     assert card["labels"] == [str(digit) for digit in range(10)]
     assert card["outputs"] == [*card["labels"], "junk"]
-    assert card["preparation"] == {"name": "digits", "version": "3"}
+    assert card["preparation"] == {"name": "digits", "version": "4"}
     assert card["confidence"] is not None
     assert card["temperature"] > 0
     targets = [row["target_error"] for row in card["thresholds"]]
