@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -278,6 +279,15 @@ def test_write_keeps_the_card_valid_and_refuses_a_sample(sources: Path, tmp_path
     assert sorted(names) == sorted(
         ["accuracy", "accepted", "error_among_accepted", mnist.REFUSED, mnist.NO_DIGIT]
     )
+
+
+def test_a_package_that_a_shipped_one_hides_is_not_measured_by_mistake(sources: Path, tmp_path: Path) -> None:
+    """Figures of the shipped version would be taken for those of the new one."""
+    shutil.copytree(SHIPPED / "digits" / "1.0.0", tmp_path / "digits" / "1.0.0")
+    command = ["evaluate", "--model", "digits@1.0.0", "--reference", str(sources), "--limit", "5"]
+    done = CliRunner().invoke(app, [*command, "--models", str(tmp_path)])
+    assert (done.exit_code, "version of its own" in re.sub(r"[\s│]+", " ", done.output)) == (2, True)
+    assert CliRunner().invoke(app, [*command, "--models", str(SHIPPED)]).exit_code == 0
 
 
 def test_an_unknown_suite_is_named(sources: Path) -> None:

@@ -73,10 +73,7 @@ def evaluate(
     sources = Sources(
         data_dir or given.mnist, usps or given.usps, real or given.real_digits, not_digits or given.not_digits
     )
-    try:
-        chosen = resolve(find_packages([models]), model)
-    except UnknownModel as error:
-        raise typer.BadParameter(error.detail, param_hint="--model") from error
+    chosen = _chosen(models, model)
     names = () if everything else _names(only, real)
     measured = evaluate_all(chosen, sources, seed=seed, limit=limit, only=names, watch=_say)
     _show(measured, everything)
@@ -92,6 +89,22 @@ def evaluate(
         raise typer.Exit(1)
     if require_all and not all(verdict.passes for verdict in measured.verdicts):
         raise typer.Exit(1)
+
+
+def _chosen(models: Path, model: str) -> ModelPackage:
+    """Return the package meant; one that a shipped one hides is not silently mistaken for that."""
+    try:
+        chosen = resolve(find_packages([models]), model)
+    except UnknownModel as error:
+        raise typer.BadParameter(error.detail, param_hint="--model") from error
+    other = models / chosen.name / chosen.version
+    if other.exists() and not other.samefile(chosen.path):
+        raise typer.BadParameter(
+            f"{chosen.ref} is shipped already, so that the one in {models} does not count. "
+            "Give it a version of its own.",
+            param_hint="--models",
+        )
+    return chosen
 
 
 def _names(only: list[str] | None, real: Path | None) -> list[str]:
