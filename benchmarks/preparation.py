@@ -1,4 +1,4 @@
-"""How long a picture takes to prepare: a digit as people hand it in, by the first and the newest version of the preparation."""
+"""How long a picture takes to prepare: a digit as people hand it in, by the first and the newest preparation."""
 
 from __future__ import annotations
 
