@@ -32,7 +32,7 @@ MULTIPLE = "multiple_digits"
 _THIN = 1.8
 """Least width of a stroke, in pixels of the 20×20 box; MNIST's own pens are rarely thinner."""
 
-_SOLID = 9.5
+_SOLID = 9.0
 """Width of a stroke, in pixels of the 20×20 box, from which on it is none and is not drawn again thinner."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import cv2
 import numpy as np
 import pytest
 
 from shared.packages import find_packages, resolve
-from shared.vision import prepare
+from shared.vision import prepare, prepare_many
 from tests.shared.pictures import Pixels, digits, ink, paper
 from worker.engines import classify, load_engine
 
@@ -81,10 +83,30 @@ def test_ordinary_digits_are_prepared_as_before(label: int, image: Pixels) -> No
         assert np.array_equal(new.image, old.image)
 
 
-@pytest.mark.parametrize("name", ["disc", "three quarters", "tile"])
-def test_a_blot_is_no_digit(name: str) -> None:
-    """The default model accepts no filled shape as a digit."""
+@pytest.fixture(scope="module")
+def accepted() -> Callable[[Iterable[Pixels]], int]:
+    """Lend the default model: it counts which pictures it accepts as digits."""
     package = resolve(find_packages(), "digits")
     engine = load_engine(package, engine="onnxruntime")
-    pictures = [prepare(lit(shape(name), light), name="digits", version="4") for light in LIGHTS]
-    assert not np.asarray(classify(package, engine, pictures).accept).any()
+
+    def count(pictures: Iterable[Pixels]) -> int:
+        prepared = prepare_many(pictures, **package.card["preparation"])
+        return int(np.asarray(classify(package, engine, prepared).accept).sum())
+
+    return count
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_blot_is_no_digit(accepted: Callable[[Iterable[Pixels]], int], name: str) -> None:
+    """The default model accepts no filled shape as a digit."""
+    assert accepted(lit(shape(name), light) for light in LIGHTS) == 0
+
+
+def test_no_slice_of_a_disc_is_a_digit(accepted: Callable[[Iterable[Pixels]], int]) -> None:
+    """From a quarter to nearly all of it: the moving figure of a browser's test camera, which is drawn so."""
+    planes = (np.zeros((SIDE, SIDE), np.float32) for _ in range(90, 350, 4))
+    slices = [
+        cv2.ellipse(plane, (120, 120), (60, 60), 0, 0, angle, 1.0, -1, cv2.LINE_AA)
+        for angle, plane in zip(range(90, 350, 4), planes, strict=True)
+    ]
+    assert accepted(lit(np.asarray(one, np.float32), "light on dark") for one in slices) == 0
