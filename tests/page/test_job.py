@@ -82,6 +82,17 @@ def test_a_retry_that_cannot_help_is_told(visit: Visit, site: Site, names: list[
     expect(page.locator("#mend")).to_be_visible(visible=hopeless)
 
 
+def test_what_was_stopped_is_worth_a_retry(visit: Visit, site: Site) -> None:
+    """Beside a damaged file stands what nobody has read yet: there a retry does help."""
+    path = submit(site, ["bad.png", *many(99)])
+    site.fake.work(most_chunks=1)
+    assert site.client.post(f"/v1{path}/cancel").status_code == 202
+    page = visit.open(path)
+    expect(page.get_by_role("button", name="Retry 51 images")).to_be_visible()
+    expect(page.locator("#errors")).to_contain_text("damaged or cut off")
+    expect(page.locator("#mend")).to_be_hidden()
+
+
 def test_no_bar_claims_more_than_was_accepted(visit: Visit, site: Site) -> None:
     """The bar in which the threshold lies shows its two parts; with nothing accepted nothing is drawn as accepted."""
     page = visit.open(submit(site, many(10)))

@@ -104,7 +104,8 @@ function draw(job, found) {
   card("#confidence-card", found.confidence.some((bar) => bar.count), () => confidences($("#confidence"), found.confidence, { targetError: job.target_error, threshold, accepted: job.counts.accepted, address: results }));
   const causes = Object.entries(found.by_error).sort((a, b) => b[1] - a[1]);
   card("#errors-card", causes.length, () => replace($("#errors"), causes.map(cause)));
-  $("#mend").hidden = $("#retry")?.hidden !== false || causes.some(([code]) => errorText(code).retry);
+  const helps = job.counts.canceled || job.counts.expired || causes.some(([code]) => errorText(code).retry);
+  $("#mend").hidden = $("#retry")?.hidden !== false || Boolean(helps);
 }
 
 function card(selector, shown, fill) {
